@@ -1,0 +1,16 @@
+//! What Plumb says about the network, as pure values: no I/O, no kernel, no `unsafe`.
+
+pub mod column;
+pub mod drop;
+pub mod ledger;
+pub mod session;
+
+use column::Column;
+
+/// Every record kind with its columns: what `plumb schema` prints.
+pub const RECORDS: &[(&str, &[Column])] = &[
+    (session::Session::RECORD, session::Session::COLUMNS),
+    (drop::DropGroup::RECORD, drop::DropGroup::COLUMNS),
+    (drop::Drop::RECORD, drop::Drop::COLUMNS),
+    (ledger::Ledger::RECORD, ledger::Ledger::COLUMNS),
+];
