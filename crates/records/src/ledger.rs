@@ -63,6 +63,9 @@ mod tests {
         assert!(whole.clone().closed().complete);
         assert!(!Ledger { seen: 11, lost_kernel: 1, ..whole.clone() }.closed().complete);
         assert!(!Ledger { ungrouped: 1, ..whole.clone() }.closed().complete);
-        assert!(!Ledger { seen: 11, ..whole }.closed().complete, "an account that does not balance is not complete");
+        assert!(
+            !Ledger { seen: 11, ..whole }.closed().complete,
+            "an account that does not balance is not complete"
+        );
     }
 }
