@@ -1,0 +1,63 @@
+//! What can go wrong while a lab is built, used or torn down.
+
+use std::io;
+
+/// A result with the lab's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the lab could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program that the lab drives is not installed.
+    #[error("{tool} is not installed; it comes with the package {package}")]
+    Missing {
+        /// Program name.
+        tool: String,
+        /// Distribution package that usually holds it.
+        package: &'static str,
+    },
+    /// A program that the lab drives reported a failure.
+    #[error("`{command}` failed: {stderr}")]
+    Tool {
+        /// The command with its arguments.
+        command: String,
+        /// What it wrote to standard error, trimmed.
+        stderr: String,
+    },
+    /// A system call failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A condition did not come true in time.
+    #[error("waited {seconds:.1} s in vain for {what}")]
+    Timeout {
+        /// The condition.
+        what: String,
+        /// How long it was waited for.
+        seconds: f32,
+    },
+    /// Text from the kernel or a tool was not in the expected form.
+    #[error("cannot read {what}")]
+    Parse {
+        /// The text's origin.
+        what: String,
+    },
+    /// A packet could not be built.
+    #[error("cannot build the packet: {0}")]
+    Frame(String),
+    /// No fault has this name.
+    #[error("no fault is called {0:?}")]
+    UnknownFault(String),
+}
+
+impl Error {
+    /// Makes a mapper from a system error to [`Error::Io`].
+    pub fn io<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
+        move |source| Self::Io { what: what.into(), source: source.into() }
+    }
+}

@@ -1,0 +1,171 @@
+//! Faults whose drops are known beforehand: how to provoke each, and which drops it then gives.
+//!
+//! An injection returns what an oracle of its own counted (the kernel's SNMP counters, a qdisc's statistics, the
+//! bytes that an application read), never the number of calls made. It leaves the lab as it found it, so that
+//! many faults run in one lab, one after another.
+
+use crate::{Error, KernelVersion, Lab, Result, Role, frames::Family};
+
+mod udp;
+
+/// One fault.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// Name in kebab-case; unique.
+    pub name: &'static str,
+    /// What is provoked, in one line.
+    pub what: &'static str,
+    /// IP version of the packets that drop; `None` where they are not IP.
+    pub family: Option<Family>,
+    /// Provokes about `n` drops and returns what was counted.
+    pub inject: fn(&Lab, u64) -> Result<Count>,
+    /// The drops to expect on a kernel. Empty where this kernel cannot show the fault.
+    pub expect: fn(KernelVersion) -> &'static [Expect],
+}
+
+/// What an injection's oracles counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Packets that the fault itself hit.
+    pub main: u64,
+    /// Packets that dropped as a consequence: a reset that nobody waited for, a packet that waited in vain.
+    pub side: u64,
+}
+
+impl Count {
+    /// A fault without consequences.
+    pub fn main(main: u64) -> Self {
+        Self { main, side: 0 }
+    }
+}
+
+/// Which number of a [`Count`] a group of drops has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// [`Count::main`].
+    Main,
+    /// [`Count::side`].
+    Side,
+}
+
+/// A group of drops that a fault gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expect {
+    /// Drop reason without the common prefix, as `NO_SOCKET`.
+    pub reason: &'static str,
+    /// Function that freed the packet, without the suffixes `.isra`, `.constprop`, `.part` and without module.
+    pub symbol: &'static str,
+    /// Host where it happens.
+    pub host: Role,
+    /// How many.
+    pub part: Part,
+}
+
+impl Expect {
+    /// The fault's own drops, at the receiver.
+    pub const fn main(reason: &'static str, symbol: &'static str) -> Self {
+        Self { reason, symbol, host: Role::Receiver, part: Part::Main }
+    }
+
+    /// Consequences of the fault, at `host`.
+    pub const fn side(reason: &'static str, symbol: &'static str, host: Role) -> Self {
+        Self { reason, symbol, host, part: Part::Side }
+    }
+
+    /// The same at the sender.
+    pub const fn at_sender(mut self) -> Self {
+        self.host = Role::Sender;
+        self
+    }
+}
+
+/// A group of drops with its number: what an observer must have seen after an injection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drops {
+    /// What dropped, and where.
+    pub expect: Expect,
+    /// How many packets.
+    pub count: u64,
+}
+
+/// Every fault, ordered by area.
+pub const FAULTS: &[&[Fault]] = &[udp::FAULTS];
+
+/// Every fault in one sequence.
+pub fn all() -> impl Iterator<Item = &'static Fault> {
+    FAULTS.iter().copied().flatten()
+}
+
+/// Names of all faults.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    all().map(|fault| fault.name)
+}
+
+/// The fault called `name`.
+pub fn find(name: &str) -> Result<&'static Fault> {
+    all().find(|fault| fault.name == name).ok_or_else(|| Error::UnknownFault(name.to_owned()))
+}
+
+/// Injects the fault called `name` about `n` times and returns the drops that it gave on the running kernel.
+pub fn run_fault(lab: &Lab, name: &str, n: u64) -> Result<Vec<Drops>> {
+    let fault = find(name)?;
+    let expected = (fault.expect)(KernelVersion::running()?);
+    let count = (fault.inject)(lab, n)?;
+    Ok(expected
+        .iter()
+        .map(|&expect| Drops {
+            expect,
+            count: match expect.part {
+                Part::Main => count.main,
+                Part::Side => count.side,
+            },
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const KERNELS: [(KernelVersion, usize); 3] =
+        [(KernelVersion(6, 1), 20), (KernelVersion(6, 12), 20), (KernelVersion(6, 18), 25)];
+
+    #[test]
+    fn names_are_unique_and_in_kebab_case() {
+        let mut seen = HashSet::new();
+        for name in names() {
+            assert!(seen.insert(name), "{name} twice");
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_fault_has_a_main_part_and_distinct_groups() {
+        for (kernel, _) in KERNELS {
+            for fault in all() {
+                let expected = (fault.expect)(kernel);
+                assert!(
+                    expected.is_empty() || expected.iter().any(|e| e.part == Part::Main),
+                    "{}",
+                    fault.name
+                );
+                for (at, expect) in expected.iter().enumerate() {
+                    let same = |other: &&Expect| {
+                        (other.reason, other.symbol, other.host)
+                            == (expect.reason, expect.symbol, expect.host)
+                    };
+                    assert!(
+                        !expected[at + 1..].iter().any(|other| same(&other)),
+                        "{}: {expect:?} twice",
+                        fault.name
+                    );
+                }
+            }
+        }
+    }
+}
