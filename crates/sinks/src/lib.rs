@@ -1,4 +1,19 @@
 //! One file per output format. A sink walks columns and never names a record kind.
+//!
+//! A format is an [`Encode`]: rows in, bytes out, no I/O. [`output::Output`] joins one to a file or to standard
+//! output and keeps the account of what was written and lost. Text for people ([`text`], [`events`]) is composed by
+//! the commands.
+
+mod cells;
+pub mod csv;
+pub mod format;
+pub mod json;
+pub mod output;
+pub mod pcapng;
+pub mod rotate;
+mod spool;
+#[cfg(test)]
+mod testing;
 
 use plumb_records::column::Row;
 use std::io;
@@ -9,4 +24,12 @@ pub trait Sink {
     fn write(&mut self, row: &dyn Row) -> io::Result<()>;
     /// Makes everything written so far visible to a reader of the output.
     fn flush(&mut self) -> io::Result<()>;
+}
+
+/// A format: turns rows into the bytes of a file.
+pub trait Encode: Send {
+    /// Starts a new file: appends what stands before its first record and forgets what was said in the last one.
+    fn begin(&mut self, out: &mut Vec<u8>);
+    /// Appends one record, whole. False, and nothing appended, where the format has no place for this row.
+    fn encode(&mut self, row: &dyn Row, out: &mut Vec<u8>) -> bool;
 }

@@ -1,0 +1,181 @@
+//! A format joined to a file or to standard output, with rotation and the account of what was written and lost.
+//!
+//! Only whole records are written, up to 1 MiB at once: after kill -9 all but the last record of a file is whole, and
+//! what was not [flushed](Sink::flush) is missing. After a failed write, such as on a full disk, the file is cut back
+//! to its last whole record and takes no more; what comes then is counted as lost.
+
+use crate::rotate::{Rotate, Series};
+use crate::spool::{Spool, Taken, Target};
+use crate::{Encode, Sink};
+use plumb_records::column::Row;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Instant;
+
+/// A file, or a series of them, or standard output, in one format.
+pub struct Output {
+    encode: Box<dyn Encode>,
+    spool: Spool,
+    /// The name in messages.
+    name: String,
+    series: Option<Series>,
+    /// When this file was begun, and whether its time is over.
+    begun: Instant,
+    due: bool,
+    left_out: u64,
+}
+
+impl Output {
+    /// Creates a file with mode 0600; one that exists is emptied and keeps its mode.
+    pub fn create(path: &Path, encode: Box<dyn Encode>, rotate: Option<Rotate>) -> io::Result<Self> {
+        let name = path.display().to_string();
+        let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot create {name}: {error}"));
+        let file = create(path).map_err(told)?;
+        let series = match rotate {
+            Some(rotate) if file.metadata()?.is_file() => Some(Series::new(path, rotate).map_err(told)?),
+            Some(_) => return Err(told(io::Error::other("only a regular file can be rotated"))),
+            None => None,
+        };
+        Ok(Self::over(Box::new(file), name, encode, series))
+    }
+
+    /// Standard output. Nothing else may write to it while this exists.
+    pub fn stdout(encode: Box<dyn Encode>) -> io::Result<Self> {
+        // The standard library's handle would search every buffer for line ends.
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Self::over(Box::new(file), "standard output".to_owned(), encode, None))
+    }
+
+    fn over(
+        target: Box<dyn Target>,
+        name: String,
+        mut encode: Box<dyn Encode>,
+        series: Option<Series>,
+    ) -> Self {
+        let mut spool = Spool::new(target);
+        spool.head(|out| encode.begin(out));
+        Self { encode, spool, name, series, begun: Instant::now(), due: false, left_out: 0 }
+    }
+
+    /// Records in the output, those in the buffer included.
+    pub fn written(&self) -> u64 {
+        self.spool.taken - self.spool.lost
+    }
+
+    /// Records that a failed write left out.
+    pub fn lost(&self) -> u64 {
+        self.spool.lost
+    }
+
+    /// Records for which the format has no place, such as other kinds in a CSV file.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Why nothing more is written, with the counts so far.
+    pub fn failure(&self) -> Option<Failure> {
+        let cause = self.spool.cause.as_ref()?.to_string();
+        Some(Failure { name: self.name.clone(), cause, written: self.written(), lost: self.lost() })
+    }
+
+    fn record(&mut self, row: &dyn Row) -> Taken {
+        let limit = self.series.as_ref().map_or(u64::MAX, Series::limit);
+        self.spool.record(limit, |out| self.encode.encode(row, out))
+    }
+
+    /// Writes the buffer and looks whether this file's time is over.
+    fn commit(&mut self) -> io::Result<()> {
+        self.spool.commit()?;
+        let period = self.series.as_ref().and_then(Series::period);
+        self.due = self.spool.has_records() && period.is_some_and(|period| self.begun.elapsed() >= period);
+        Ok(())
+    }
+
+    /// Puts this file aside and begins the next one.
+    fn turn(&mut self) -> io::Result<()> {
+        self.spool.commit()?;
+        if let Some(series) = &mut self.series {
+            series.put_aside()?;
+            self.spool.turn_to(Box::new(create(series.path())?));
+            self.spool.head(|out| self.encode.begin(out));
+        }
+        (self.begun, self.due) = (Instant::now(), false);
+        Ok(())
+    }
+
+    fn try_write(&mut self, row: &dyn Row) -> io::Result<()> {
+        if self.due {
+            self.turn()?;
+        }
+        let mut taken = self.record(row);
+        if taken == Taken::TooLong {
+            self.turn()?;
+            taken = self.record(row);
+        }
+        if taken == Taken::LeftOut {
+            self.left_out += 1;
+        }
+        if self.spool.is_full() { self.commit() } else { Ok(()) }
+    }
+
+    /// From here on nothing is written. The first error tells the counts, later ones only what kind it was.
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        let kind = error.kind();
+        self.spool.cause = Some(error);
+        self.failure().map_or_else(|| kind.into(), |failure| io::Error::new(kind, failure))
+    }
+
+    fn failed(&self) -> io::Result<()> {
+        self.spool.cause.as_ref().map_or(Ok(()), |cause| Err(cause.kind().into()))
+    }
+}
+
+impl Sink for Output {
+    fn write(&mut self, row: &dyn Row) -> io::Result<()> {
+        let before = self.spool.taken + self.left_out;
+        let result = match self.failed() {
+            Ok(()) => self.try_write(row).map_err(|error| self.fail(error)),
+            failed => failed,
+        };
+        if result.is_err() && self.spool.taken + self.left_out == before {
+            // The record did not come as far as the buffer.
+            self.spool.taken += 1;
+            self.spool.lost += 1;
+        }
+        result
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.failed()?;
+        self.commit().map_err(|error| self.fail(error))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        // Whoever wants to know has called `flush`.
+        let _ = self.flush();
+    }
+}
+
+/// An output that takes no more records.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("cannot write to {name}: {cause}: {written} records are whole, {lost} were lost")]
+pub struct Failure {
+    name: String,
+    cause: String,
+    /// Records that are whole in the output.
+    pub written: u64,
+    /// Records that are not.
+    pub lost: u64,
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests;

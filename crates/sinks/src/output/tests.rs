@@ -1,0 +1,313 @@
+use super::*;
+use crate::csv::Csv;
+use crate::format::Format;
+use crate::json::Json;
+use crate::pcapng::Origin;
+use crate::testing::{Packet, Sample, SampleRow};
+use plumb_records::column::Link;
+use plumb_records::ledger::Ledger;
+use proptest::prelude::*;
+use std::fs;
+use std::io::{Read as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A disk with so much room, which takes so many bytes at once.
+#[derive(Clone)]
+struct Disk {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    room: usize,
+    at_once: usize,
+}
+
+impl Disk {
+    fn new(room: usize, at_once: usize) -> Self {
+        Self { bytes: Arc::default(), room, at_once }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap().clone()
+    }
+}
+
+impl Write for Disk {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let mut bytes = self.bytes.lock().unwrap();
+        let taken = data.len().min(self.at_once).min(self.room - bytes.len());
+        if taken == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        bytes.extend_from_slice(&data[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Target for Disk {
+    fn cut(&mut self, excess: u64) -> io::Result<()> {
+        let mut bytes = self.bytes.lock().unwrap();
+        let kept = bytes.len() - usize::try_from(excess).unwrap();
+        bytes.truncate(kept);
+        Ok(())
+    }
+}
+
+/// A sample with its number, and a packet so that every format takes it.
+fn row(number: u64) -> SampleRow {
+    let packet = Packet {
+        time: number,
+        interface: Some(format!("eth{}", number % 3)),
+        netns: None,
+        link: Link::Ip,
+        length: 64,
+        bytes: vec![7; number as usize % 64],
+    };
+    SampleRow { packet: Some(packet), ..Sample { packets: number, ..Sample::default() }.into() }
+}
+
+fn encoder(format: Format) -> Box<dyn Encode> {
+    let origin = Origin { application: "plumb".to_owned(), ..Origin::default() };
+    format.encoder("sample", &origin)
+}
+
+/// What `records` rows are in this format.
+fn encoded(format: Format, records: u64) -> Vec<u8> {
+    let (mut encode, mut out) = (encoder(format), Vec::new());
+    encode.begin(&mut out);
+    assert!((0..records).all(|number| encode.encode(&row(number), &mut out)));
+    out
+}
+
+fn on(disk: &Disk, format: Format) -> Output {
+    Output::over(Box::new(disk.clone()), "disk".to_owned(), encoder(format), None)
+}
+
+fn any_format() -> impl Strategy<Value = Format> {
+    proptest::sample::select(vec![Format::Json, Format::Csv, Format::Pcapng])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_full_disk_keeps_the_whole_records(
+        format in any_format(),
+        room in 0..20_000usize,
+        at_once in 1..3_000usize,
+        each_flush in 1..20u64,
+    ) {
+        const RECORDS: u64 = 120;
+        let disk = Disk::new(room, at_once);
+        let mut output = on(&disk, format);
+        let mut failed = false;
+        for number in 0..RECORDS {
+            let written = output.write(&row(number));
+            prop_assert_eq!(written.is_err(), failed, "an error from the first failure on");
+            if number % each_flush == 0 {
+                failed |= output.flush().is_err();
+            }
+        }
+        failed |= output.flush().is_err();
+        prop_assert_eq!(output.written() + output.lost(), RECORDS);
+        prop_assert_eq!(output.failure().is_some(), failed);
+        let whole = encoded(format, output.written());
+        prop_assert!(failed || output.lost() == 0);
+        if output.written() > 0 {
+            prop_assert_eq!(disk.bytes(), whole, "the file ends with the last record that is whole");
+        } else {
+            prop_assert!(whole.starts_with(&disk.bytes()));
+        }
+        let next = encoded(format, output.written() + 1).len();
+        prop_assert!(!failed || next > room, "not one record less than had room");
+    }
+}
+
+#[test]
+fn the_failure_tells_the_counts() {
+    let disk = Disk::new(encoded(Format::Json, 3).len() + 10, usize::MAX);
+    let mut output = on(&disk, Format::Json);
+    for number in 0..5 {
+        output.write(&row(number)).unwrap();
+    }
+    let error = output.flush().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(error.to_string(), "cannot write to disk: no storage space: 3 records are whole, 2 were lost");
+    assert_eq!(output.write(&row(5)).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(output.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    let failure = output.failure().unwrap();
+    assert_eq!((failure.written, failure.lost), (3, 3));
+}
+
+#[test]
+fn the_kernels_full_device() {
+    let mut output = Output::create(Path::new("/dev/full"), encoder(Format::Json), None).unwrap();
+    output.write(&row(0)).unwrap();
+    assert_eq!(output.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!((output.written(), output.lost()), (0, 1));
+}
+
+#[test]
+fn a_full_file_is_cut() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.jsonl");
+    fs::write(&path, "one\ntwo\nth").unwrap();
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(b"ree").unwrap();
+    file.cut(5).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n");
+    file.write_all(b"mine").unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(b"another's").unwrap();
+    file.cut(4).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\nmineanother's", "what others appended stays");
+}
+
+#[test]
+fn a_closed_pipe_is_told_as_such() {
+    let (reader, writer) = io::pipe().unwrap();
+    let file = File::from(std::os::fd::OwnedFd::from(writer));
+    let mut output = Output::over(Box::new(file), "pipe".to_owned(), Box::new(Json::default()), None);
+    output.write(&row(0)).unwrap();
+    output.flush().unwrap();
+    let mut first = vec![0; encoded(Format::Json, 1).len()];
+    (&reader).read_exact(&mut first).unwrap();
+    assert_eq!(first, encoded(Format::Json, 1), "a flush reaches the reader");
+    drop(reader);
+    output.write(&row(1)).unwrap();
+    assert_eq!(output.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn only_whole_records_are_written_when_the_buffer_is_full() {
+    let disk = Disk::new(usize::MAX, usize::MAX);
+    let mut output = on(&disk, Format::Json);
+    let mut number = 0;
+    while disk.bytes().is_empty() {
+        output.write(&row(number)).unwrap();
+        number += 1;
+    }
+    assert_eq!(disk.bytes(), encoded(Format::Json, number), "kill -9 here leaves whole records");
+    assert!(disk.bytes().len() >= 1 << 20);
+    output.write(&row(number)).unwrap();
+    drop(output);
+    assert_eq!(disk.bytes(), encoded(Format::Json, number + 1), "the end writes the rest");
+}
+
+#[test]
+fn new_files_are_private_and_old_ones_emptied() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.jsonl");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    let write = |number| {
+        let mut output = Output::create(&path, encoder(Format::Json), None).unwrap();
+        output.write(&row(number)).unwrap();
+        output.flush().unwrap();
+    };
+    write(0);
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    write(0);
+    assert_eq!(mode(), 0o640);
+    assert_eq!(fs::read(&path).unwrap(), encoded(Format::Json, 1));
+    let missing = directory.path().join("no/out.jsonl");
+    let error = Output::create(&missing, encoder(Format::Json), None).err().unwrap().to_string();
+    assert!(error.starts_with("cannot create ") && error.contains("no/out.jsonl: No such file"), "{error}");
+}
+
+#[test]
+fn kinds_without_a_place_are_counted() {
+    let disk = Disk::new(usize::MAX, usize::MAX);
+    let mut output = on(&disk, Format::Csv);
+    output.write(&Ledger::default()).unwrap();
+    output.write(&row(0)).unwrap();
+    output.flush().unwrap();
+    assert_eq!((output.written(), output.left_out(), output.lost()), (1, 1, 0));
+    assert_eq!(disk.bytes(), encoded(Format::Csv, 1));
+}
+
+/// The files of a series in the order in which they were written.
+fn files(directory: &Path, extension: &str) -> Vec<Vec<u8>> {
+    let finished = (1..).map(|number| directory.join(format!("out.{number}.{extension}")));
+    let current = directory.join(format!("out.{extension}"));
+    let all = finished.take_while(|path| path.exists()).chain([current]);
+    let files: Vec<Vec<u8>> = all.map(|path| fs::read(path).unwrap()).collect();
+    assert_eq!(files.len(), fs::read_dir(directory).unwrap().count(), "no other file");
+    files
+}
+
+#[test]
+fn rotation_by_size_divides_no_record_and_repeats_the_header() {
+    const LIMIT: u64 = 2000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.csv");
+    let mut output = Output::create(&path, Box::new(Csv::new("sample")), Some(Rotate::Size(LIMIT))).unwrap();
+    for number in 0..200 {
+        output.write(&row(number)).unwrap();
+    }
+    output.flush().unwrap();
+    let files = files(directory.path(), "csv");
+    assert!(files.len() > 2);
+    let mut numbers = Vec::new();
+    for file in &files {
+        assert!(file.len() as u64 <= LIMIT);
+        let mut reader = csv::Reader::from_reader(&file[..]);
+        assert_eq!(reader.headers().unwrap().get(4), Some("packets"));
+        numbers.extend(reader.records().map(|record| record.unwrap()[4].parse::<u64>().unwrap()));
+    }
+    assert_eq!(numbers, Vec::from_iter(0..200));
+    assert_eq!(output.written(), 200);
+}
+
+#[test]
+fn a_record_longer_than_the_limit_has_its_own_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.pcapng");
+    let mut output = Output::create(&path, encoder(Format::Pcapng), Some(Rotate::Size(1))).unwrap();
+    for _ in 0..3 {
+        output.write(&row(0)).unwrap();
+    }
+    drop(output);
+    assert_eq!(files(directory.path(), "pcapng"), vec![encoded(Format::Pcapng, 1); 3]);
+}
+
+#[test]
+fn rotation_by_time_leaves_no_empty_file_and_goes_on_numbering() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.jsonl");
+    let run = || {
+        let rotate = Rotate::Every(Duration::from_nanos(1));
+        let mut output = Output::create(&path, encoder(Format::Json), Some(rotate)).unwrap();
+        for _ in 0..3 {
+            output.write(&row(0)).unwrap();
+            output.flush().unwrap();
+            output.flush().unwrap();
+        }
+    };
+    run();
+    assert_eq!(files(directory.path(), "jsonl"), vec![encoded(Format::Json, 1); 3]);
+    run();
+    assert_eq!(files(directory.path(), "jsonl").len(), 5, "the first run's numbered files are still there");
+}
+
+#[test]
+fn rotation_that_fails_loses_only_what_it_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.jsonl");
+    let mut output = Output::create(&path, encoder(Format::Json), Some(Rotate::Size(1))).unwrap();
+    output.write(&row(0)).unwrap();
+    output.flush().unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(output.write(&row(1)).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!((output.written(), output.lost()), (1, 1));
+}
+
+#[test]
+fn what_is_not_a_file_cannot_be_rotated() {
+    let created = Output::create(Path::new("/dev/null"), encoder(Format::Json), Some(Rotate::Size(1)));
+    assert_eq!(
+        created.err().unwrap().to_string(),
+        "cannot create /dev/null: only a regular file can be rotated"
+    );
+}

@@ -1,0 +1,153 @@
+//! A buffer of whole records in front of a file, and the account of which of them reached it.
+
+use std::fs::File;
+use std::io::{self, Seek as _, Write};
+
+/// The buffer is written when it holds this much.
+const FULL: usize = 1 << 20;
+
+/// What a spool writes to.
+pub(crate) trait Target: Write + Send {
+    /// Removes the last `excess` bytes that were written, where that can be done.
+    fn cut(&mut self, excess: u64) -> io::Result<()>;
+}
+
+impl Target for File {
+    fn cut(&mut self, excess: u64) -> io::Result<()> {
+        let end = self.stream_position()?;
+        // Standard output may be appended to a file that others write to as well: theirs stays.
+        if self.metadata()?.len() == end { self.set_len(end.saturating_sub(excess)) } else { Ok(()) }
+    }
+}
+
+/// Buffers whole records. After a failed write the file is cut back to the last whole one, and nothing more is written.
+pub(crate) struct Spool {
+    target: Box<dyn Target>,
+    /// What is not yet written: whole records, after what stands before the first of them.
+    buffer: Vec<u8>,
+    /// Where each record in the buffer ends.
+    ends: Vec<usize>,
+    /// Length of what stands in the buffer before the first record.
+    head: usize,
+    /// Bytes and records of this file, those in the buffer included.
+    committed: u64,
+    records: u64,
+    /// Records of all files, those in the buffer included, and those that did not make it.
+    pub(crate) taken: u64,
+    pub(crate) lost: u64,
+    /// Why nothing more is written.
+    pub(crate) cause: Option<io::Error>,
+}
+
+impl Spool {
+    pub(crate) fn new(target: Box<dyn Target>) -> Self {
+        Self {
+            target,
+            // Room for the record that fills it.
+            buffer: Vec::with_capacity(FULL + FULL / 16),
+            ends: Vec::with_capacity(FULL / 256),
+            head: 0,
+            committed: 0,
+            records: 0,
+            taken: 0,
+            lost: 0,
+            cause: None,
+        }
+    }
+
+    /// Appends what stands before a file's first record.
+    pub(crate) fn head(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.buffer);
+        self.head = self.buffer.len();
+    }
+
+    /// Appends a record that `write` writes, and counts it. False, with nothing counted, where it writes none.
+    ///
+    /// The record stays uncounted and is taken back too where the file would become longer than `limit`; a file's
+    /// first record is always taken.
+    pub(crate) fn record(&mut self, limit: u64, write: impl FnOnce(&mut Vec<u8>) -> bool) -> Taken {
+        let start = self.buffer.len();
+        if !write(&mut self.buffer) {
+            return Taken::LeftOut;
+        }
+        if self.records > 0 && self.committed + self.buffer.len() as u64 > limit {
+            self.buffer.truncate(start);
+            return Taken::TooLong;
+        }
+        self.ends.push(self.buffer.len());
+        self.records += 1;
+        self.taken += 1;
+        Taken::Whole
+    }
+
+    /// Whether it is time to [`commit`](Self::commit).
+    pub(crate) fn is_full(&self) -> bool {
+        self.buffer.len() >= FULL
+    }
+
+    /// Whether this file has records.
+    pub(crate) fn has_records(&self) -> bool {
+        self.records > 0
+    }
+
+    /// Writes the buffer. An error means that records of it were lost; they are counted.
+    pub(crate) fn commit(&mut self) -> io::Result<()> {
+        let mut done = 0;
+        while done < self.buffer.len() {
+            let error = match self.target.write(&self.buffer[done..]) {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(written) => {
+                    done += written;
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => error,
+            };
+            self.give_up(done);
+            return Err(error);
+        }
+        self.committed += done as u64;
+        self.clear();
+        self.target.flush()
+    }
+
+    /// Goes on with another, empty file. The buffer must be committed.
+    pub(crate) fn turn_to(&mut self, target: Box<dyn Target>) {
+        self.target = target;
+        self.committed = 0;
+        self.records = 0;
+    }
+
+    /// `done` bytes of the buffer were written: keeps the whole records among them and counts the others as lost.
+    fn give_up(&mut self, done: usize) {
+        let whole = self.ends.partition_point(|end| *end <= done);
+        let kept = match whole {
+            0 if done < self.head => 0,
+            0 => self.head,
+            whole => self.ends[whole - 1],
+        };
+        if done > kept {
+            // A pipe cannot be cut: its reader sees a last record that is torn, as after kill -9.
+            let _ = self.target.cut((done - kept) as u64);
+        }
+        self.lost += (self.ends.len() - whole) as u64;
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+        self.ends.clear();
+        self.head = 0;
+    }
+}
+
+/// What became of a record.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is in the buffer.
+    Whole,
+    /// The format has no place for it.
+    LeftOut,
+    /// It belongs in the next file.
+    TooLong,
+}
