@@ -2,6 +2,7 @@
 
 pub mod column;
 pub mod drop;
+pub mod enrich;
 pub mod filter;
 pub mod ledger;
 pub mod session;
