@@ -1,0 +1,141 @@
+//! `cargo xtask test`: everything that must hold before a change goes in, cheap checks first.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use live::Live;
+
+use crate::kernels;
+use crate::repo::Repo;
+use crate::{fmt, run, setup, tidy};
+
+mod live;
+mod tally;
+
+use tally::Tally;
+
+/// `cargo xtask test`
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only the live tests: no formatting, tidy, clippy or unit tests
+    #[arg(long)]
+    live: bool,
+    /// Run live tests on this machine's kernel only
+    #[arg(long, conflicts_with = "vm_only")]
+    native_only: bool,
+    /// Run live tests in VMs only
+    #[arg(long)]
+    vm_only: bool,
+    /// Run the VM part on this kernel series only
+    #[arg(long, value_parser = kernels::SERIES, conflicts_with = "native_only")]
+    kernel: Option<String>,
+    /// Arguments for the live tests, such as a part of a test's name
+    #[arg(last = true)]
+    filter: Vec<String>,
+}
+
+/// Runs everything; fails where anything failed.
+pub(crate) fn run(repo: &Repo, args: &Args) -> Result<()> {
+    let mut report = Report::default();
+    let scope = if args.native_only { setup::Scope::Tests } else { setup::Scope::Everything };
+    let ready = report.step("setup", || setup::ensure(repo, scope))?;
+    if !args.live {
+        report.step("fmt", || fmt::run(repo, true))?;
+        report.step("tidy", || tidy::run(repo, false))?;
+        report.step("clippy", || clippy(repo))?;
+        let tally = report.step("unit tests", || unit_tests(repo))?;
+        report.tally += tally;
+    }
+    let live = report.step("build for live tests", || Live::build(repo, &args.filter))?;
+    let native = !args.vm_only && report.step("doctor", || live.machine_allows_bpf())?;
+    if args.native_only && !native {
+        bail!("this machine does not let plumb run, so there is nothing to test natively");
+    }
+    if native {
+        report.live("this machine's kernel", || live.natively())?;
+    } else if !args.vm_only {
+        report.notes.push("left out: this machine's kernel, which does not let plumb run".to_owned());
+    }
+    let wanted = |series: &str| args.kernel.as_deref().is_none_or(|kernel| kernel == series);
+    let mut booted = 0;
+    for (series, kernel) in ready.kernels.iter().filter(|(series, _)| wanted(series)) {
+        match kernel {
+            Ok(kernel) => {
+                booted += 1;
+                report.live(&format!("Linux {}", kernel.version), || live.in_vm(kernel))?;
+            }
+            Err(reason) => report.notes.push(format!("left out: Linux {series}: {reason}")),
+        }
+    }
+    if !native && booted == 0 {
+        bail!(
+            "the live tests ran nowhere: this machine does not let plumb run, and there is no kernel for a VM"
+        );
+    }
+    report.finish()
+}
+
+fn clippy(repo: &Repo) -> Result<()> {
+    let mut cargo = run::cargo();
+    cargo.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    run::run(cargo.current_dir(&repo.root))
+}
+
+fn unit_tests(repo: &Repo) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut cargo = run::cargo();
+    cargo.args(["test", "--workspace", "--exclude", "plumb-live", "--no-fail-fast"]).current_dir(&repo.root);
+    let status = run::lines(&mut cargo, &mut |line| {
+        println!("{line}");
+        tally.line(line);
+    })?;
+    run::check(&cargo, status)?;
+    Ok(tally)
+}
+
+/// What ran, how long it took and how it ended.
+#[derive(Default)]
+struct Report {
+    rows: Vec<(String, Duration, String)>,
+    notes: Vec<String>,
+    tally: Tally,
+    failed: bool,
+}
+
+impl Report {
+    /// A step that the rest depends on.
+    fn step<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        println!("== {name}");
+        let start = Instant::now();
+        let done = work()?;
+        self.rows.push((name.to_owned(), start.elapsed(), "ok".to_owned()));
+        Ok(done)
+    }
+
+    /// The live tests on one kernel: a failure is kept, so that the other kernels are tested too.
+    fn live(&mut self, place: &str, work: impl FnOnce() -> Result<live::Outcome>) -> Result<()> {
+        println!("== live tests on {place}");
+        let start = Instant::now();
+        let outcome = work()?;
+        let verdict = match outcome.failures.as_slice() {
+            [] => format!("ok: {}", outcome.tally),
+            failures => format!("FAILED: {}; {}", outcome.tally, failures.join(", ")),
+        };
+        self.failed |= !outcome.failures.is_empty();
+        self.tally += outcome.tally;
+        self.rows.push((format!("live tests on {place}"), start.elapsed(), verdict));
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        println!("== summary");
+        for (name, time, verdict) in &self.rows {
+            println!("{name:<44} {:>6.1} s  {verdict}", time.as_secs_f64());
+        }
+        for note in &self.notes {
+            println!("{note}");
+        }
+        println!("{}", self.tally);
+        if self.failed { bail!("live tests failed") } else { Ok(()) }
+    }
+}
