@@ -1,0 +1,91 @@
+//! Array maps seen through memory: counters and tables that are read without a syscall per entry.
+
+use crate::error::{Class, Error};
+use bytemuck::AnyBitPattern;
+use libbpf_rs::MapCore;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use std::ffi::c_void;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// A mapped `BPF_MAP_TYPE_ARRAY` with `BPF_F_MMAPABLE`. Each element is a bank; the kernel rounds it up to eight bytes.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    start: NonNull<c_void>,
+    length: NonZeroUsize,
+    bank_words: usize,
+    banks: usize,
+}
+
+impl Mapped {
+    /// Maps all of `map`, for reading and, with `writable`, for flags that the programs read.
+    pub(crate) fn new(map: &impl MapCore, writable: bool) -> Result<Self, Error> {
+        let bank_words = (map.value_size() as usize).div_ceil(8);
+        let banks = map.max_entries() as usize;
+        let protection =
+            if writable { ProtFlags::PROT_READ | ProtFlags::PROT_WRITE } else { ProtFlags::PROT_READ };
+        let failed = |why: String| {
+            Error::new(Class::Failed, format!("cannot map {}", map.name().to_string_lossy()), why)
+        };
+        let length =
+            NonZeroUsize::new(bank_words * banks * 8).ok_or_else(|| failed("the map is empty".into()))?;
+        // SAFETY: a new mapping at an address of the kernel's choice aliases no Rust object; the map's fd is
+        // borrowed for the call, and the mapping holds its own reference to the map.
+        #[allow(unsafe_code, reason = "mmap is the interface of mmapable maps")]
+        let start = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, map.as_fd(), 0) };
+        let start = start.map_err(|errno| failed(errno.to_string()))?;
+        Ok(Self { start, length, bank_words, banks })
+    }
+
+    /// How many banks there are.
+    pub(crate) fn banks(&self) -> usize {
+        self.banks
+    }
+
+    /// The words of one bank; empty beyond the last.
+    pub(crate) fn words(&self, bank: usize) -> &[AtomicU64] {
+        if bank >= self.banks {
+            return &[];
+        }
+        let first = self.start.cast::<AtomicU64>().as_ptr().wrapping_add(bank * self.bank_words);
+        // SAFETY: the bank lies within the mapping, which lives as long as self and is page aligned. Other writers
+        // are BPF programs, whose aligned word stores are what relaxed atomic loads of the same size expect.
+        #[allow(unsafe_code, reason = "shared memory becomes atomics here and nowhere else")]
+        unsafe {
+            std::slice::from_raw_parts(first, self.bank_words)
+        }
+    }
+
+    /// Copies a value out of a bank, word by word: `None` where it does not lie in the bank or is not whole words.
+    pub(crate) fn read<T: AnyBitPattern>(&self, bank: usize, byte_offset: usize) -> Option<T> {
+        let mut copy = [0_u64; 32];
+        let count = size_of::<T>() / 8;
+        let words = self.words(bank).get(byte_offset / 8..byte_offset / 8 + count)?;
+        let copy = copy.get_mut(..count)?;
+        for (to, from) in copy.iter_mut().zip(words) {
+            *to = from.load(Ordering::Acquire);
+        }
+        crate::wire::read(bytemuck::cast_slice(copy)).ok()
+    }
+
+    /// The first half word of bank 0, as a flag that both sides write. The map must have been mapped writable.
+    pub(crate) fn flag(&self) -> Option<&AtomicU32> {
+        if self.bank_words == 0 {
+            return None;
+        }
+        // SAFETY: the mapping is at least eight bytes long, page aligned, and lives as long as self; both sides
+        // access the flag as an aligned 32-bit word.
+        #[allow(unsafe_code, reason = "a flag shared with BPF programs")]
+        Some(unsafe { self.start.cast::<AtomicU32>().as_ref() })
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: start and length are what mmap returned and got, and no reference outlives self.
+        #[allow(unsafe_code, reason = "the counterpart of mmap above")]
+        let unmapped = unsafe { munmap(self.start, self.length.get()) };
+        debug_assert!(unmapped.is_ok());
+    }
+}

@@ -1,0 +1,198 @@
+//! One dropped packet, decoded from the ring: total on any bytes.
+
+use crate::wire::{self, WrongSize, drop_event, drops_context, drops_known, flow_key, tunnel_kind};
+use plumb_records::column::Link;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A dropped packet: numbers, addresses and bytes; `None` is unknown or not applicable.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    raw: drop_event,
+    stack: &'a [u8],
+    captured: &'a [u8],
+}
+
+/// Addresses, ports and protocol of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Source address.
+    pub src: Option<IpAddr>,
+    /// Destination address.
+    pub dst: Option<IpAddr>,
+    /// Source port.
+    pub src_port: Option<u16>,
+    /// Destination port.
+    pub dst_port: Option<u16>,
+    /// IP protocol after extension headers.
+    pub protocol: Option<u8>,
+}
+
+impl Flow {
+    /// The kernel side's flow key, which says by `version` and `has_ports` what it holds.
+    pub(super) fn of(key: &flow_key) -> Self {
+        let address = |bytes: [u8; 16]| match key.version {
+            4 => Some(IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))),
+            6 => Some(IpAddr::V6(Ipv6Addr::from(bytes))),
+            _ => None,
+        };
+        let port = |port| (key.has_ports != 0).then_some(port);
+        Self {
+            src: address(key.src),
+            dst: address(key.dst),
+            src_port: port(key.src_port),
+            dst_port: port(key.dst_port),
+            protocol: (key.version != 0).then_some(key.protocol),
+        }
+    }
+}
+
+/// A name that the kernel keeps in a fixed field, up to its NUL; empty where it is not valid UTF-8.
+pub(super) fn name_in(field: &[u8]) -> &str {
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    std::str::from_utf8(&field[..end]).unwrap_or_default()
+}
+
+/// Whether the running process is a bystander; `None` where the kernel does not let us know.
+pub(super) fn in_softirq(context: u8) -> Option<bool> {
+    match drops_context(u32::from(context)) {
+        drops_context::DROPS_CONTEXT_INTERRUPT => Some(true),
+        drops_context::DROPS_CONTEXT_PROCESS => Some(false),
+        _ => None,
+    }
+}
+
+impl<'a> Event<'a> {
+    /// Reads a record of the ring: the fixed part, room for the stack where one was asked for, then captured bytes.
+    pub fn decode(bytes: &'a [u8], stack_room: usize) -> Result<Self, WrongSize> {
+        let size = size_of::<drop_event>();
+        let short = WrongSize { want: size + stack_room, got: bytes.len() };
+        let (fixed, tail) = bytes.split_at_checked(size).ok_or(short)?;
+        let raw: drop_event = wire::read(fixed)?;
+        let (stack, packet) = tail.split_at_checked(stack_room).ok_or(short)?;
+        let stack = stack.get(..usize::from(raw.stack_size)).ok_or(short)?;
+        let captured = packet.get(..usize::from(raw.captured)).ok_or(short)?;
+        Ok(Self { raw, stack, captured })
+    }
+
+    fn knows(&self, what: drops_known) -> bool {
+        self.raw.known & what.0 != 0
+    }
+
+    /// CLOCK_MONOTONIC, in nanoseconds.
+    pub fn monotonic_ns(&self) -> u64 {
+        self.raw.time_ns
+    }
+
+    /// The kernel's number of the reason.
+    pub fn reason(&self) -> u32 {
+        self.raw.reason
+    }
+
+    /// Address of the instruction after the free.
+    pub fn location(&self) -> u64 {
+        self.raw.location
+    }
+
+    /// Index of the device in its namespace.
+    pub fn ifindex(&self) -> Option<u32> {
+        self.knows(drops_known::DROPS_HAS_IFINDEX).then_some(self.raw.ifindex)
+    }
+
+    /// Name of the device; `None` where the packet had only the index of the one it came in by.
+    pub fn interface(&self) -> Option<&str> {
+        Some(name_in(&self.raw.interface)).filter(|name| !name.is_empty())
+    }
+
+    /// Inode of the network namespace.
+    pub fn netns(&self) -> Option<u64> {
+        self.knows(drops_known::DROPS_HAS_NETNS).then_some(u64::from(self.raw.netns))
+    }
+
+    /// The outermost flow.
+    pub fn flow(&self) -> Flow {
+        Flow::of(&self.raw.flow)
+    }
+
+    /// Kind of tunnel and the flow inside it.
+    pub fn inner(&self) -> Option<(&'static str, Flow)> {
+        let kind = match tunnel_kind(u32::from(self.raw.tunnel)) {
+            tunnel_kind::TUNNEL_VXLAN => "vxlan",
+            tunnel_kind::TUNNEL_GENEVE => "geneve",
+            tunnel_kind::TUNNEL_GRE => "gre",
+            tunnel_kind::TUNNEL_IPIP => "ipip",
+            _ => return None,
+        };
+        Some((kind, Flow::of(&self.raw.inner)))
+    }
+
+    /// Ethertype, or 0 where the packet never was a frame.
+    pub fn ethertype(&self) -> u16 {
+        self.raw.ethertype
+    }
+
+    /// Address family of the packet's socket, or 0.
+    pub fn socket_family(&self) -> u8 {
+        self.raw.socket_family
+    }
+
+    /// Length as freed.
+    pub fn length(&self) -> u32 {
+        self.raw.length
+    }
+
+    /// VLAN id.
+    pub fn vlan(&self) -> Option<u16> {
+        self.knows(drops_known::DROPS_HAS_VLAN).then_some(self.raw.vlan)
+    }
+
+    /// The flags byte of the TCP header.
+    pub fn tcp_flags(&self) -> Option<u8> {
+        self.knows(drops_known::DROPS_HAS_TCP_FLAGS).then_some(self.raw.tcp_flags)
+    }
+
+    /// Receive queue that the driver recorded.
+    pub fn rx_queue(&self) -> Option<u16> {
+        self.raw.rx_queue.checked_sub(1)
+    }
+
+    /// CPU.
+    pub fn cpu(&self) -> u32 {
+        self.raw.cpu
+    }
+
+    /// The running process.
+    pub fn pid(&self) -> u32 {
+        self.raw.pid
+    }
+
+    /// Its name.
+    pub fn comm(&self) -> &str {
+        name_in(&self.raw.comm)
+    }
+
+    /// Whether the running process is a bystander.
+    pub fn in_softirq(&self) -> Option<bool> {
+        in_softirq(self.raw.context)
+    }
+
+    /// Owner and cgroup id of the packet's socket.
+    pub fn socket(&self) -> Option<(u32, u64)> {
+        self.knows(drops_known::DROPS_HAS_SOCKET).then_some((self.raw.uid, self.raw.cgroup))
+    }
+
+    /// Return addresses of the kernel stack, innermost first.
+    pub fn stack(&self) -> impl Iterator<Item = u64> + '_ {
+        self.stack
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|word| u64::from_ne_bytes(*word))
+            .take_while(|address| *address != 0)
+    }
+
+    /// Captured bytes: what they begin with, the bytes, and the packet's length from there.
+    pub fn captured(&self) -> Option<(Link, &'a [u8], u32)> {
+        let link = if self.knows(drops_known::DROPS_CAPTURED_ETHERNET) { Link::Ethernet } else { Link::Ip };
+        (!self.captured.is_empty()).then_some((link, self.captured, self.raw.original))
+    }
+}

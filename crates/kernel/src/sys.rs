@@ -1,0 +1,54 @@
+//! The few system calls that libbpf-rs lacks.
+
+use libbpf_rs::libbpf_sys;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// What the kernel tells of a loaded program.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProgramFacts {
+    /// The kernel's id of it.
+    pub(crate) id: u32,
+    /// Bytes of machine code; 0 where it is interpreted or hidden.
+    pub(crate) jited_bytes: u32,
+    /// Bytes of verified BPF instructions.
+    pub(crate) bpf_bytes: u32,
+    /// Run time; counts only while the kernel's BPF statistics are on.
+    pub(crate) run_time_ns: u64,
+    /// Runs that were counted; likewise.
+    pub(crate) runs: u64,
+    /// Runs that the kernel skipped because the program was running on that CPU already.
+    pub(crate) recursion_misses: u64,
+}
+
+/// Asks the kernel about a program, by a descriptor that this process holds: needs no capability.
+pub(crate) fn program_facts(program: BorrowedFd<'_>) -> io::Result<ProgramFacts> {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut length = size_of::<libbpf_sys::bpf_prog_info>() as u32;
+    // SAFETY: info and length are valid for writes of the size that length holds, for the whole call.
+    #[allow(unsafe_code, reason = "libbpf-rs asks by iterating over all ids, which needs CAP_SYS_ADMIN")]
+    let status =
+        unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut length) };
+    if status < 0 {
+        return Err(io::Error::from_raw_os_error(-status));
+    }
+    Ok(ProgramFacts {
+        id: info.id,
+        jited_bytes: info.jited_prog_len,
+        bpf_bytes: info.xlated_prog_len,
+        run_time_ns: info.run_time_ns,
+        runs: info.run_cnt,
+        recursion_misses: info.recursion_misses,
+    })
+}
+
+/// Returns when every CPU has passed a quiescent state, so that no BPF program that ran at the call still runs.
+///
+/// MEMBARRIER_CMD_GLOBAL is `synchronize_rcu` (kernel/sched/membarrier.c). Where it is refused (nohz_full) the last
+/// packets of programs that are running right now may be missing, and the ledger's balance shows it.
+pub(crate) fn wait_for_programs() {
+    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+    // SAFETY: membarrier takes three integers and touches no memory of ours.
+    #[allow(unsafe_code, reason = "libc has no wrapper")]
+    let _ = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+}
