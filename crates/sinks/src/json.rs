@@ -94,7 +94,12 @@ fn value(out: &mut Vec<u8>, clock: &mut Clock, cell: Value<'_>) {
 }
 
 /// Appends `items` between `brackets`, separated by commas.
-fn list<T>(out: &mut Vec<u8>, brackets: &[u8; 2], items: &[T], mut item: impl FnMut(&mut Vec<u8>, &T)) {
+pub(crate) fn list<T>(
+    out: &mut Vec<u8>,
+    brackets: &[u8; 2],
+    items: &[T],
+    mut item: impl FnMut(&mut Vec<u8>, &T),
+) {
     out.push(brackets[0]);
     for (index, each) in items.iter().enumerate() {
         if index > 0 {

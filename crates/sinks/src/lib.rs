@@ -1,8 +1,8 @@
 //! One file per output format. A sink walks columns and never names a record kind.
 //!
 //! A format is an [`Encode`]: rows in, bytes out, no I/O. [`output::Output`] joins one to a file or to standard
-//! output and keeps the account of what was written and lost. Text for people ([`text`], [`events`]) is composed by
-//! the commands.
+//! output and keeps the account of what was written and lost. Text for people is composed by the commands from the
+//! parts in [`text`].
 
 mod cells;
 pub mod csv;
@@ -11,9 +11,11 @@ pub mod json;
 pub mod output;
 pub mod pcapng;
 pub mod rotate;
+pub mod schema;
 mod spool;
 #[cfg(test)]
 mod testing;
+pub mod text;
 
 use plumb_records::column::Row;
 use std::io;

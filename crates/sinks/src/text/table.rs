@@ -1,0 +1,288 @@
+//! Aligned tables that fit the terminal.
+
+use super::{Ink, Style};
+use plumb_records::column::{Column, Kind};
+use std::borrow::Cow;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// Columns stand this far apart.
+const GAP: usize = 2;
+/// A flexible column is not made narrower than this, nor than its title.
+const NARROW: usize = 8;
+
+/// On which side the cells of a column are filled up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// The head of a column.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Its title.
+    pub title: Cow<'static, str>,
+    /// How its cells are aligned.
+    pub align: Align,
+    /// Whether its cells may be cut to fit the terminal.
+    pub flexible: bool,
+}
+
+impl Head {
+    /// A column of short texts.
+    pub const fn text(title: &'static str) -> Self {
+        Self { title: Cow::Borrowed(title), align: Align::Left, flexible: false }
+    }
+
+    /// A column of texts that may be cut.
+    pub const fn flexible(title: &'static str) -> Self {
+        Self { title: Cow::Borrowed(title), align: Align::Left, flexible: true }
+    }
+
+    /// A column of numbers.
+    pub const fn number(title: &'static str) -> Self {
+        Self { title: Cow::Borrowed(title), align: Align::Right, flexible: false }
+    }
+
+    /// The head for a record's column: its name, less the unit, which the cells have.
+    pub fn of(column: &Column) -> Self {
+        let name = column.name;
+        let title = ["_bytes", "_ns"].iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name);
+        let title = match title.strip_suffix("_per_s") {
+            Some(counted) => Cow::Owned(format!("{counted}/s")),
+            None => Cow::Borrowed(title),
+        };
+        let number =
+            matches!(column.kind, Kind::Nanoseconds | Kind::Bytes | Kind::Count | Kind::Id | Kind::Rate);
+        let align = if number { Align::Right } else { Align::Left };
+        Self { title, align, flexible: matches!(column.kind, Kind::Text | Kind::Texts | Kind::Map) }
+    }
+}
+
+/// A cell. Its text has no control characters: see [`super::human`].
+#[derive(Clone, Debug, Default)]
+pub struct Cell {
+    text: String,
+    ink: Ink,
+}
+
+impl Cell {
+    /// A cell that stands out.
+    pub fn new(text: impl Into<String>, ink: Ink) -> Self {
+        Self { text: text.into(), ink }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::new(text, Ink::Plain)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::new(text, Ink::Plain)
+    }
+}
+
+/// Rows below heads.
+#[derive(Clone, Debug)]
+pub struct Table {
+    heads: Vec<Head>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(heads: impl Into<Vec<Head>>) -> Self {
+        Self { heads: heads.into(), rows: Vec::new() }
+    }
+
+    /// Adds a row; cells that it lacks are empty, cells without a head are not shown.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = impl Into<Cell>>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// The table in lines of at most `width` characters, where a width is given.
+    ///
+    /// Flexible columns are cut first, the widest of them most; then the columns on the right are left out.
+    pub fn render(&self, width: Option<usize>, style: Style) -> String {
+        let widths = self.fit(width.unwrap_or(usize::MAX));
+        let mut out = String::new();
+        let titles: Vec<Cell> = self.heads.iter().map(|head| Cell::new(&*head.title, Ink::Strong)).collect();
+        for row in std::iter::once(&titles).chain(&self.rows) {
+            self.line(&mut out, row, &widths, style);
+        }
+        out
+    }
+
+    fn line(&self, out: &mut String, row: &[Cell], widths: &[usize], style: Style) {
+        // Blanks are owed until something follows: no line ends in them.
+        let mut owed = 0;
+        for ((head, width), cell) in self.heads.iter().zip(widths).zip(row) {
+            let text = cut(&cell.text, *width, style);
+            let blank = width.saturating_sub(text.width());
+            let (before, after) = if head.align == Align::Right { (blank, 0) } else { (0, blank) };
+            owed += before;
+            if !text.is_empty() {
+                out.extend(std::iter::repeat_n(' ', owed));
+                style.paint(out, &text, cell.ink);
+                owed = 0;
+            }
+            owed += after + GAP;
+        }
+        out.push('\n');
+    }
+
+    /// The widths of the columns that fit.
+    fn fit(&self, most: usize) -> Vec<usize> {
+        let title = |index: usize| self.heads[index].title.width();
+        let cells = |index: usize| self.rows.iter().filter_map(move |row| row.get(index));
+        let widest = |index| cells(index).map(|cell| cell.text.width()).fold(title(index), usize::max);
+        let mut widths: Vec<usize> = (0..self.heads.len()).map(widest).collect();
+        let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        while total(&widths) > most {
+            let flexible = (0..widths.len())
+                .filter(|&index| self.heads[index].flexible && widths[index] > title(index).max(NARROW));
+            match flexible.max_by_key(|&index| widths[index]) {
+                Some(index) => widths[index] -= 1,
+                None => break,
+            }
+        }
+        while widths.len() > 1 && total(&widths) > most {
+            widths.pop();
+        }
+        if let [only] = &mut widths[..] {
+            *only = (*only).min(most);
+        }
+        widths
+    }
+}
+
+/// At most `width` columns of the text, with an ellipsis where it is cut.
+fn cut(text: &str, width: usize, style: Style) -> Cow<'_, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
+    }
+    let ellipsis = if style.unicode { '…' } else { '~' };
+    let mut left = width.saturating_sub(1);
+    let kept = text.chars().take_while(|letter| {
+        let wide = letter.width().unwrap_or(0);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    });
+    Cow::Owned(kept.chain((width > 0).then_some(ellipsis)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Sample;
+    use proptest::prelude::*;
+
+    const UNICODE: Style = Style { colour: false, unicode: true };
+
+    fn drops() -> Table {
+        let heads = [
+            Head::text("reason"),
+            Head::flexible("location"),
+            Head::number("packets"),
+            Head::text("history"),
+        ];
+        let mut table = Table::new(heads);
+        table.row(["NO_SOCKET", "__udp4_lib_rcv+0x6f9", "1,234", "▁█"]);
+        table.row(["NETFILTER_DROP", "nft_do_chain+0x3f1 [nf_tables]", "9", ""]);
+        table
+    }
+
+    #[test]
+    fn aligned() {
+        let expected = "\
+reason          location                        packets  history
+NO_SOCKET       __udp4_lib_rcv+0x6f9              1,234  ▁█
+NETFILTER_DROP  nft_do_chain+0x3f1 [nf_tables]        9
+";
+        assert_eq!(drops().render(None, UNICODE), expected);
+        assert_eq!(drops().render(Some(64), UNICODE), expected);
+    }
+
+    #[test]
+    fn cut_to_the_terminal() {
+        let expected = "\
+reason          location             packets  history
+NO_SOCKET       __udp4_lib_rcv+0x6…    1,234  ▁█
+NETFILTER_DROP  nft_do_chain+0x3f1…        9
+";
+        assert_eq!(drops().render(Some(53), UNICODE), expected);
+        let narrow = "\
+reason          location
+NO_SOCKET       __udp4_~
+NETFILTER_DROP  nft_do_~
+";
+        assert_eq!(drops().render(Some(30), Style::default()), narrow, "columns on the right are left out");
+        assert_eq!(drops().render(Some(4), Style::default()), "rea~\nNO_~\nNET~\n");
+    }
+
+    #[test]
+    fn no_rows_and_ragged_rows() {
+        let mut table = Table::new([Head::text("a"), Head::number("b")]);
+        assert_eq!(table.render(None, UNICODE), "a  b\n");
+        table.row(["x"]);
+        table.row(["", "22", "beyond"]);
+        assert_eq!(table.render(None, UNICODE), "a   b\nx\n   22\n");
+        assert_eq!(Table::new([]).render(None, UNICODE), "\n");
+    }
+
+    #[test]
+    fn colour_changes_no_width() {
+        let mut table = Table::new([Head::text("a"), Head::number("b")]);
+        table.row([Cell::new("x", Ink::Bad), Cell::from("1")]);
+        let style = Style { colour: true, unicode: false };
+        let expected = "\x1b[1ma\x1b[0m  \x1b[1mb\x1b[0m\n\x1b[31mx\x1b[0m  1\n";
+        assert_eq!(table.render(Some(4), style), expected);
+    }
+
+    #[test]
+    fn heads_of_columns() {
+        let heads: Vec<Head> = Sample::COLUMNS.iter().map(Head::of).collect();
+        let titles: Vec<&str> = heads.iter().map(|head| &*head.title).collect();
+        let expected = [
+            "time",
+            "name",
+            "address",
+            "port",
+            "packets",
+            "size",
+            "took",
+            "offset",
+            "packets/s",
+            "flag",
+            "stack",
+            "hooks",
+        ];
+        assert_eq!(titles, expected);
+        assert_eq!([heads[1].align, heads[4].align], [Align::Left, Align::Right]);
+        assert!(heads[1].flexible && !heads[2].flexible);
+    }
+
+    proptest! {
+        #[test]
+        fn never_wider(
+            cells in proptest::collection::vec("[a-z0-9漢é ]{0,30}", 0..40),
+            flexible in proptest::collection::vec(any::<bool>(), 1..8),
+            width in 1..100usize,
+        ) {
+            let head = |flexible: &bool| if *flexible { Head::flexible("title") } else { Head::number("title") };
+            let mut table = Table::new(flexible.iter().map(head).collect::<Vec<_>>());
+            for row in cells.chunks(flexible.len()) {
+                table.row(row.iter().map(String::as_str));
+            }
+            for line in table.render(Some(width), UNICODE).lines() {
+                prop_assert!(line.width() <= width, "{:?}", line);
+            }
+        }
+    }
+}
