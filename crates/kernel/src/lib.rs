@@ -10,6 +10,7 @@ mod mapped;
 pub mod probes;
 pub mod ring;
 pub mod session;
+pub mod support;
 mod sys;
 pub mod wire;
 

@@ -62,16 +62,21 @@ fn take_log() -> String {
     log.drain(..).collect::<Vec<_>>().join("\n")
 }
 
-/// Opens a skeleton; libbpf's warnings are kept for errors instead of going to standard error.
+/// Keeps libbpf's warnings for errors, instead of letting them go to standard error.
+pub(crate) fn listen() {
+    LISTEN.call_once(|| {
+        libbpf_rs::set_print(Some((PrintLevel::Warn, keep_line)));
+    });
+    take_log();
+}
+
+/// Opens a skeleton; its log is kept for errors.
 pub(crate) fn open<'obj, B: SkelBuilder<'obj>>(
     probe: &str,
     builder: B,
     storage: &'obj mut Storage,
 ) -> Result<B::Output, Error> {
-    LISTEN.call_once(|| {
-        libbpf_rs::set_print(Some((PrintLevel::Warn, keep_line)));
-    });
-    take_log();
+    listen();
     builder.open(&mut storage.0).map_err(|error| failed(format!("cannot open the {probe} probe"), &error))
 }
 

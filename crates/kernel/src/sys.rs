@@ -52,3 +52,22 @@ pub(crate) fn wait_for_programs() {
     #[allow(unsafe_code, reason = "libc has no wrapper")]
     let _ = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
 }
+
+/// Whether this kernel knows TCX, asked with a loaded TC program: a link to an interface that cannot exist is refused
+/// with ENODEV where it does, and with EINVAL where it does not (link_create in kernel/bpf/syscall.c).
+pub(crate) fn tcx_is_known(program: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the descriptor is borrowed for the call, and a null options pointer is allowed.
+    #[allow(unsafe_code, reason = "libbpf-rs links only to interfaces that exist")]
+    let status = unsafe {
+        libbpf_sys::bpf_link_create(
+            program.as_raw_fd(),
+            i32::MAX,
+            libbpf_sys::BPF_TCX_INGRESS,
+            std::ptr::null(),
+        )
+    };
+    match status {
+        status if status == -libc::ENODEV => Ok(()),
+        status => Err(io::Error::from_raw_os_error(-status)),
+    }
+}

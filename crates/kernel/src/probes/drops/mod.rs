@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::mapped::Mapped;
 use crate::ring::{Ring, Wakeup};
 use crate::session::{self, Attached, Storage};
+use crate::support;
 use crate::sys;
 use crate::wire::{drops_const, drops_context_source, drops_counters, drops_late, drops_noise, plain_bytes};
 use libbpf_rs::{Link, MapCore, MapFlags, num_possible_cpus};
@@ -122,6 +123,7 @@ impl<'obj> Drops<'obj> {
     /// Opens, configures and loads: the kernel has verified the programs, nothing is attached yet.
     pub fn load(storage: &'obj mut Storage, config: &Config) -> Result<Self, Error> {
         config.check()?;
+        support::require(PROBE)?;
         let mut open = session::open(PROBE, DropsSkelBuilder::default(), storage)?;
         configure(&mut open, config)?;
         let skel = Box::new(session::load(PROBE, open)?);

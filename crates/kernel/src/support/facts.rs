@@ -1,0 +1,224 @@
+//! Each fact with what it costs the user where it is missing, and what would help.
+
+use super::tries::Tried;
+use super::{Fact, host};
+use crate::error::Class;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+const OBSERVING: &[&str] = &["drops"];
+const NONE: &[&str] = &[];
+
+/// A capability by its bit in /proc/self/status, who needs it, and what its absence costs.
+struct Capability {
+    name: &'static str,
+    bit: u32,
+    needed_by: &'static [&'static str],
+    costs: &'static str,
+}
+
+const CAPABILITIES: &[Capability] = &[
+    Capability { name: "CAP_BPF", bit: 39, needed_by: OBSERVING, costs: "no program can be loaded" },
+    Capability {
+        name: "CAP_PERFMON",
+        bit: 38,
+        needed_by: OBSERVING,
+        costs: "no tracing program can be attached",
+    },
+    Capability {
+        name: "CAP_SYSLOG",
+        bit: 34,
+        needed_by: NONE,
+        costs: "kernel addresses are hidden where kptr_restrict is 1: locations have no names and noise by symbol is not hidden",
+    },
+    Capability {
+        name: "CAP_NET_ADMIN",
+        bit: 12,
+        needed_by: &["lab"],
+        costs: "no XDP or TC program can be attached, no lab made",
+    },
+    Capability {
+        name: "CAP_SYS_ADMIN",
+        bit: 21,
+        needed_by: &["lab"],
+        costs: "namespaces cannot be made or entered",
+    },
+];
+
+/// CAP_SYS_ADMIN includes what CAP_BPF, CAP_PERFMON and CAP_SYSLOG were split from.
+const SYS_ADMIN_BIT: u32 = 21;
+
+/// The capabilities of this process.
+pub(super) fn process() -> Vec<Fact> {
+    let effective = effective_capabilities();
+    let holds = |bit: u32| effective >> bit & 1 == 1;
+    let facts = CAPABILITIES.iter().map(|capability| {
+        let split = capability.bit != 12 && holds(SYS_ADMIN_BIT);
+        let usable = holds(capability.bit) || split;
+        Fact {
+            name: capability.name,
+            usable,
+            found: if usable { "held".into() } else { format!("this process lacks {}", capability.name) },
+            costs: unless(usable, capability.costs),
+            help: unless(
+                usable,
+                "run as root, or grant it: setcap cap_bpf,cap_perfmon,cap_syslog+ep $(command -v plumb)",
+            ),
+            needed_by: capability.needed_by,
+            class: Class::Privileges,
+        }
+    });
+    facts.collect()
+}
+
+fn effective_capabilities() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// What files of the kernel tell.
+pub(super) fn kernel() -> Vec<Fact> {
+    vec![vmlinux_btf(), lockdown(), jit(), kallsyms(), tracefs(), bpffs()]
+}
+
+/// BTF of the running kernel.
+pub(super) fn vmlinux_btf() -> Fact {
+    let size = fs::metadata("/sys/kernel/btf/vmlinux").map(|file| file.len());
+    let usable = size.is_ok();
+    Fact {
+        name: "btf",
+        usable,
+        found: match size {
+            Ok(size) => format!("/sys/kernel/btf/vmlinux, {size} bytes"),
+            Err(error) => format!("this kernel shows no BTF (/sys/kernel/btf/vmlinux: {error})"),
+        },
+        costs: unless(usable, "programs cannot be fitted to this kernel and drop reasons have no names"),
+        help: unless(usable, "a kernel built with CONFIG_DEBUG_INFO_BTF is needed, with /sys mounted"),
+        needed_by: OBSERVING,
+        class: Class::Unsupported,
+    }
+}
+
+/// Lockdown: `confidentiality` keeps BPF from reading kernel memory, `integrity` refuses kprobes and fentry on some kernels.
+pub(super) fn lockdown() -> Fact {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    let mode = text.split(['[', ']']).nth(1).unwrap_or("not known: securityfs is not mounted").to_owned();
+    let usable = mode != "confidentiality";
+    Fact {
+        name: "lockdown",
+        usable,
+        found: format!("mode: {mode}"),
+        costs: unless(usable, "BPF programs may not read kernel memory"),
+        help: unless(usable, "boot with lockdown=integrity or none"),
+        needed_by: OBSERVING,
+        class: Class::Unsupported,
+    }
+}
+
+fn jit() -> Fact {
+    let value = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").unwrap_or_default();
+    let usable = value.trim() != "0";
+    Fact {
+        name: "jit",
+        usable,
+        found: if value.is_empty() {
+            "always on".into()
+        } else {
+            format!("bpf_jit_enable = {}", value.trim())
+        },
+        costs: unless(usable, "programs are interpreted, several times slower"),
+        help: unless(usable, "sysctl net.core.bpf_jit_enable=1"),
+        needed_by: NONE,
+        class: Class::Unsupported,
+    }
+}
+
+fn kallsyms() -> Fact {
+    let first = host::kallsyms().ok().and_then(|file| BufReader::new(file).lines().nth(1)?.ok());
+    let usable = first.as_deref().is_some_and(|line| !line.starts_with("0000000000000000 "));
+    Fact {
+        name: "kallsyms",
+        usable,
+        found: match (&first, usable) {
+            (Some(_), true) => "addresses visible".into(),
+            (Some(_), false) => "addresses hidden from this process (kptr_restrict)".into(),
+            (None, _) => "/proc/kallsyms cannot be read".into(),
+        },
+        costs: unless(usable, "locations have no names and noise by symbol is not hidden"),
+        help: unless(usable, "CAP_SYSLOG, or sysctl kernel.kptr_restrict=0"),
+        needed_by: NONE,
+        class: Class::Privileges,
+    }
+}
+
+fn tracefs() -> Fact {
+    let found = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
+    let path = found.into_iter().find(|path| Path::new(path).is_dir());
+    Fact {
+        name: "tracefs",
+        usable: path.is_some(),
+        found: path.map_or("not mounted".into(), |path| path.trim_end_matches("/events").to_owned()),
+        costs: unless(
+            path.is_some(),
+            "kprobes by tracefs and the trace pipe cannot be used; drops does not need it",
+        ),
+        help: unless(path.is_some(), "mount -t tracefs tracefs /sys/kernel/tracing"),
+        needed_by: NONE,
+        class: Class::Unsupported,
+    }
+}
+
+fn bpffs() -> Fact {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let place = mounts.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        let (place, kind) = (words.nth(1)?, words.next()?);
+        (kind == "bpf").then(|| place.to_owned())
+    });
+    Fact {
+        name: "bpffs",
+        usable: place.is_some(),
+        found: place.clone().unwrap_or_else(|| "not mounted".into()),
+        costs: unless(place.is_some(), "nothing can be pinned; Plumb pins nothing unless asked"),
+        help: unless(place.is_some(), "mount -t bpf bpf /sys/fs/bpf"),
+        needed_by: NONE,
+        class: Class::Unsupported,
+    }
+}
+
+/// A kind of program or map that was tried.
+pub(super) fn kind(tried: Tried) -> Fact {
+    let (needed_by, costs) = match tried.name {
+        "tp_btf" => (OBSERVING, "drops cannot be seen"),
+        "ringbuf" => (OBSERVING, "events cannot be streamed"),
+        "mmapable_array" => (OBSERVING, "counters cannot be read"),
+        "raw_tp" => (NONE, "tracepoints without BTF cannot be used"),
+        "fentry" | "fexit" => (NONE, "kernel functions that are no tracepoints cannot be traced cheaply"),
+        "freplace" => (NONE, "functions of other BPF programs cannot be replaced"),
+        "kprobe" => (NONE, "kernel functions without BTF cannot be traced"),
+        "xdp" => (NONE, "no XDP program can be loaded"),
+        "tc" => (NONE, "no TC program can be loaded"),
+        _ => (NONE, "TC programs need clsact"),
+    };
+    let usable = tried.refused.is_none();
+    let help = match &tried.refused {
+        Some(why) if why.contains("os error 1)") => "lockdown mode or missing privileges refuse it",
+        Some(_) => "this kernel does not have it",
+        None => "",
+    };
+    Fact {
+        name: tried.name,
+        usable,
+        found: tried.refused.unwrap_or_else(|| "tried, works".into()),
+        costs: unless(usable, costs),
+        help: help.into(),
+        needed_by,
+        class: Class::Unsupported,
+    }
+}
+
+fn unless(usable: bool, text: &str) -> String {
+    if usable { String::new() } else { text.to_owned() }
+}

@@ -1,0 +1,86 @@
+//! Files of this host that enrichment parses: opened here, so that the crates that parse them do no I/O.
+
+use crate::error::{Class, Error};
+use nix::time::{ClockId, clock_gettime};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Who this host is.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Kernel release, as `uname -r`.
+    pub kernel: String,
+    /// Random id of this boot.
+    pub boot_id: String,
+}
+
+/// Reads who this host is; what cannot be read is empty.
+pub fn host() -> Host {
+    let line = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
+    Host {
+        name: line("/proc/sys/kernel/hostname"),
+        kernel: line("/proc/sys/kernel/osrelease"),
+        boot_id: line("/proc/sys/kernel/random/boot_id"),
+    }
+}
+
+/// What to add to CLOCK_MONOTONIC to get nanoseconds since the Unix epoch: of several tries the one whose two
+/// monotonic readings lie closest together, which bounds its error.
+pub fn clock_offset_ns() -> i64 {
+    let now = |clock| {
+        clock_gettime(clock).map_or(0, |time| time.tv_sec() as i64 * 1_000_000_000 + time.tv_nsec() as i64)
+    };
+    let tries = (0..8).map(|_| {
+        let (before, real, after) =
+            (now(ClockId::CLOCK_MONOTONIC), now(ClockId::CLOCK_REALTIME), now(ClockId::CLOCK_MONOTONIC));
+        (after - before, real - (before + (after - before) / 2))
+    });
+    tries.min().map_or(0, |(_, offset)| offset)
+}
+
+/// CLOCK_MONOTONIC now, in nanoseconds: the clock of events.
+pub fn monotonic_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+}
+
+/// The kernel's symbols as text; addresses are zeros where `kptr_restrict` hides them from this process.
+pub fn kallsyms() -> io::Result<File> {
+    File::open("/proc/kallsyms")
+}
+
+/// The kernel's own BTF.
+pub fn btf() -> Result<Vec<u8>, Error> {
+    let path = "/sys/kernel/btf/vmlinux";
+    fs::read(path).map_err(|error| {
+        Error::new(Class::Unsupported, "cannot read the kernel's types", format!("{path}: {error}"))
+            .help("a kernel built with CONFIG_DEBUG_INFO_BTF is needed")
+    })
+}
+
+/// The BTF of each loaded module, by name; modules that go meanwhile are left out.
+pub fn module_btf() -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir("/sys/kernel/btf").into_iter().flatten().flatten();
+    let modules = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok().filter(|name| name != "vmlinux")?;
+        Some((name, fs::read(entry.path()).ok()?))
+    });
+    modules.collect()
+}
+
+/// Inode and name of each namespace that `ip netns` manages.
+pub fn netns_names() -> Vec<(u64, String)> {
+    let entries = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    let named =
+        entries.filter_map(|entry| Some((inode(&entry.path()).ok()?, entry.file_name().into_string().ok()?)));
+    named.collect()
+}
+
+/// Inode of a namespace file, such as `/proc/self/ns/net`.
+pub fn inode(path: &Path) -> io::Result<u64> {
+    Ok(fs::metadata(path)?.ino())
+}

@@ -1,0 +1,64 @@
+//! Facts about this kernel and this process as plain data: what is usable is tried, not guessed from the version.
+
+mod facts;
+mod host;
+mod tries;
+
+pub use host::{Host, btf, clock_offset_ns, host, inode, kallsyms, module_btf, monotonic_ns, netns_names};
+
+use crate::error::{Class, Error};
+
+/// One thing that Plumb uses where it can.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    /// Short name, the same in text and JSON.
+    pub name: &'static str,
+    /// Whether it is usable now.
+    pub usable: bool,
+    /// What was found.
+    pub found: String,
+    /// What its absence costs the user; empty where it is usable.
+    pub costs: String,
+    /// What would help; empty where it is usable or nothing is known to.
+    pub help: String,
+    /// The commands that cannot run without it.
+    pub needed_by: &'static [&'static str],
+    /// What kind of failure its absence is.
+    pub class: Class,
+}
+
+/// Everything that is known about this kernel and this process.
+#[derive(Clone, Debug)]
+pub struct Support {
+    /// In the order in which a reader wants them.
+    pub facts: Vec<Fact>,
+}
+
+impl Support {
+    /// Finds out; loads and briefly attaches empty programs, touches no interface.
+    pub fn probe() -> Self {
+        let mut facts = facts::process();
+        facts.extend(facts::kernel());
+        facts.extend(tries::all().into_iter().map(facts::kind));
+        Self { facts }
+    }
+
+    /// What keeps `command` from running: the first missing fact that it needs.
+    pub fn obstacle(&self, command: &str) -> Option<&Fact> {
+        self.facts.iter().find(|fact| !fact.usable && fact.needed_by.contains(&command))
+    }
+}
+
+/// The quick check before a probe is loaded: names a missing capability or a missing BTF, which the kernel itself
+/// would answer with a bare number.
+pub fn require(command: &'static str) -> Result<(), Error> {
+    let mut facts = facts::process();
+    facts.push(facts::vmlinux_btf());
+    facts.push(facts::lockdown());
+    match (Support { facts }).obstacle(command) {
+        Some(fact) => {
+            Err(Error::new(fact.class, format!("cannot run {command}"), &fact.found).help(&fact.help))
+        }
+        None => Ok(()),
+    }
+}
