@@ -77,7 +77,7 @@ impl Host {
         self.run(|| tools::run(&["nft", "-f", "-"], script).map(drop))
     }
 
-    /// Sets a sysctl, named with dots or slashes, inside the host; returns the value it had.
+    /// Sets a sysctl, named with dots, inside the host; returns the value it had.
     pub fn sysctl(&self, name: &str, value: &str) -> Result<String> {
         let path = sysctl_path(name);
         self.run(|| {
@@ -85,6 +85,30 @@ impl Host {
             fs::write(&path, value).map_err(Error::io(format!("{name}={value}")))?;
             Ok(before.trim().to_owned())
         })
+    }
+
+    /// Does `work` while a sysctl has another value.
+    pub fn with_sysctl<T>(&self, name: &str, value: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = self.sysctl(name, value)?;
+        finish(work(), self.sysctl(name, &before))
+    }
+
+    /// Does `work` between the `ip` commands `on` and `off`.
+    pub fn with_ip<T>(&self, on: &[&str], off: &[&str], work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.ip(on)?;
+        finish(work(), self.ip(off))
+    }
+
+    /// Does `work` between the `tc` commands `on` and `off`.
+    pub fn with_tc<T>(&self, on: &[&str], off: &[&str], work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.tc(on)?;
+        finish(work(), self.tc(off))
+    }
+
+    /// Does `work` while the nftables script `on` holds; `off` removes what it made.
+    pub fn with_nft<T>(&self, on: &str, off: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.nft(on)?;
+        finish(work(), self.nft(off))
     }
 
     /// Reads every SNMP counter of the host.
@@ -97,16 +121,17 @@ impl Host {
         self.counters()?.get(name)
     }
 
-    /// Packets that the host's interface received, from its own statistics.
-    pub fn received(&self) -> Result<u64> {
-        self.run(|| interface_statistic(self.interface, "rx_packets"))
-    }
-
     /// Packets that the qdiscs of `kind` on the host's interface dropped.
     pub fn qdisc_dropped(&self, kind: &str) -> Result<u64> {
         let json = self.tool(&["tc", "-s", "-j", "qdisc", "show", "dev", self.interface])?;
         stats::qdisc_dropped(&json, kind)
             .ok_or_else(|| Error::Parse { what: format!("tc's statistics of {kind}") })
+    }
+
+    /// Packets of the only named counter in the host's nftables.
+    pub fn nft_counter(&self) -> Result<u64> {
+        let json = self.tool(&["nft", "-j", "list", "counters"])?;
+        stats::nft_packets(&json).ok_or_else(|| Error::Parse { what: "the nftables counter".to_owned() })
     }
 
     /// Opens a packet socket on the host's interface that only sends.
@@ -120,13 +145,17 @@ impl Host {
     }
 }
 
+/// The result of the work, unless what came after it failed alone.
+fn finish<T, U>(worked: Result<T>, undone: Result<U>) -> Result<T> {
+    let value = worked?;
+    undone.map(|_| value)
+}
+
 fn sysctl_path(name: &str) -> PathBuf {
     Path::new("/proc/sys").join(name.replace('.', "/"))
 }
 
-/// One number of `/proc/net/dev`: sysfs shows the namespace it was mounted in, not the reader's.
-fn interface_statistic(interface: &str, column: &str) -> Result<u64> {
-    let path = "/proc/thread-self/net/dev";
-    let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    stats::interface_statistic(&text, interface, column).ok_or_else(|| Error::Parse { what: path.to_owned() })
+/// A hardware address as tools write it.
+pub(crate) fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }

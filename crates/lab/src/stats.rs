@@ -19,8 +19,11 @@ impl Counters {
                 .add_paired(&text(file)?)
                 .ok_or_else(|| Error::Parse { what: format!("/proc/net/{file}") })?;
         }
-        if let Ok(snmp6) = text("snmp6") {
-            counters.add_single(&snmp6);
+        // Absent without IPv6 and without IPsec.
+        for file in ["snmp6", "xfrm_stat"] {
+            if let Ok(text) = text(file) {
+                counters.add_single(&text);
+            }
         }
         Ok(counters)
     }
@@ -52,7 +55,7 @@ impl Counters {
         Some(())
     }
 
-    /// `snmp6`: a name and a value on each line.
+    /// `snmp6` and `xfrm_stat`: a name and a value on each line.
     fn add_single(&mut self, text: &str) {
         for line in text.lines() {
             if let Some((name, value)) = line.split_once(char::is_whitespace)
@@ -77,23 +80,14 @@ pub fn qdisc_dropped(json: &str, kind: &str) -> Option<u64> {
     found.map(|qdisc| qdisc["drops"].as_u64()).sum()
 }
 
-/// A number of one interface from the text of `/proc/net/dev`; `column` is `rx_packets`, `tx_drop` and so on.
-pub fn interface_statistic(text: &str, interface: &str, column: &str) -> Option<u64> {
-    let (_, header) = text.split_once('\n')?;
-    let mut sides = header.lines().next()?.split('|').skip(1);
-    let (direction, name) = column.split_once('_')?;
-    let received = sides.next()?;
-    let position = match direction {
-        "rx" => received.split_whitespace().position(|word| word == name)?,
-        "tx" => {
-            received.split_whitespace().count()
-                + sides.next()?.split_whitespace().position(|word| word == name)?
-        }
-        _ => return None,
-    };
-    let values =
-        text.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
-    values.split_whitespace().nth(position)?.parse().ok()
+/// Packets of the only counter in the output of `nft -j list counters`.
+pub fn nft_packets(json: &str) -> Option<u64> {
+    let listing: serde_json::Value = serde_json::from_str(json).ok()?;
+    listing
+        .get("nftables")?
+        .as_array()?
+        .iter()
+        .find_map(|entry| entry.get("counter")?.get("packets")?.as_u64())
 }
 
 #[cfg(test)]
@@ -123,13 +117,9 @@ mod tests {
     }
 
     #[test]
-    fn reads_interface_statistics() {
-        let text = "Inter-|   Receive        |  Transmit\n face |bytes    packets drop|bytes    packets drop\n    \
-                    lo: 1 2 3 4 5 6\n  lab0: 11 12 13 14 15 16\n";
-        assert_eq!(interface_statistic(text, "lab0", "rx_packets"), Some(12));
-        assert_eq!(interface_statistic(text, "lab0", "tx_drop"), Some(16));
-        assert_eq!(interface_statistic(text, "lo", "tx_bytes"), Some(4));
-        assert_eq!(interface_statistic(text, "lab", "rx_bytes"), None);
-        assert_eq!(interface_statistic(text, "lo", "rx_errs"), None);
+    fn reads_nftables_counters() {
+        let json = r#"{"nftables":[{"metainfo":{}},{"counter":{"name":"hit","packets":7,"bytes":1}}]}"#;
+        assert_eq!(nft_packets(json), Some(7));
+        assert_eq!(nft_packets(r#"{"nftables":[]}"#), None);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Error, Result, Role,
-    host::Host,
+    host::{Host, mac_text},
     netns::{self, Netns},
     tools, wait,
 };
@@ -22,6 +22,9 @@ const V4: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 18, 0, 1), Ipv4Addr::new(198, 18, 
 const V6: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2)];
 const MAC: [[u8; 6]; 2] = [[0x02, 0, 0, 0, 0, 0x0a], [0x02, 0, 0, 0, 0, 0x0b]];
+
+/// Counter of the multicast reports that a host sent; the other host drops each (NOT_SPECIFIED in ip6_mc_input).
+pub(crate) const MLD_REPORTS: &str = "Icmp6OutMLDv2Reports";
 
 /// Settings of a quiet host: addresses usable at once, no router discovery, no ICMP rate limits that would make
 /// counts depend on time, and multicast reports that go out at once instead of within a second.
@@ -80,9 +83,10 @@ impl Lab {
         let sender = host(Role::Sender, near)?;
         let receiver = host(Role::Receiver, far)?;
         let lab = Self { sender, receiver };
-        lab.configure(&lab.sender, &lab.receiver)?;
-        lab.configure(&lab.receiver, &lab.sender)?;
-        lab.settle()?;
+        lab.configure(Role::Sender)?;
+        lab.configure(Role::Receiver)?;
+        settle(&lab.sender, 2)?;
+        settle(&lab.receiver, 2)?;
         Ok(lab)
     }
 
@@ -104,9 +108,20 @@ impl Lab {
         }
     }
 
-    /// Gives `host` its addresses, and the neighbour entries that spare every count the packets of ARP and of
-    /// neighbour discovery.
-    pub fn configure(&self, host: &Host, peer: &Host) -> Result<()> {
+    /// Gives a host whose addresses a fault took away its addresses again, and waits until its reports have passed.
+    pub fn restore(&self, role: Role) -> Result<()> {
+        let reports = self.host(role).nstat(MLD_REPORTS)?;
+        self.configure(role)?;
+        settle(self.host(role), reports + 1)
+    }
+
+    /// Gives the host of `role` its addresses, and the neighbour entries that spare every count the packets of ARP
+    /// and of neighbour discovery.
+    fn configure(&self, role: Role) -> Result<()> {
+        let (host, peer) = match role {
+            Role::Sender => (&self.sender, &self.receiver),
+            Role::Receiver => (&self.receiver, &self.sender),
+        };
         host.ip(&[
             "link set lo up",
             &format!("address replace {}/24 dev {INTERFACE}", host.v4),
@@ -124,24 +139,21 @@ impl Lab {
             ),
         ])
     }
+}
 
-    /// Waits until the multicast reports of the new addresses have passed, so that they disturb no count.
-    ///
-    /// Each change of membership is reported twice (RFC 3810, section 9.1), two timer ticks apart or more.
-    fn settle(&self) -> Result<()> {
-        const CALM: Duration = Duration::from_millis(40);
-        for host in [&self.sender, &self.receiver] {
-            let (mut last, mut since) = (0, Instant::now());
-            wait::until("multicast reports to end", wait::PATIENCE, || {
-                let sent = host.nstat("Icmp6OutMLDv2Reports")?;
-                if sent != last {
-                    (last, since) = (sent, Instant::now());
-                }
-                Ok((sent >= 2 && since.elapsed() > CALM).then_some(()))
-            })?;
+/// Waits until `host` has sent `reports` multicast reports and sends no more, so that none disturbs a count.
+///
+/// Each change of membership is reported twice (RFC 3810, section 9.1), two timer ticks apart or more.
+pub(crate) fn settle(host: &Host, reports: u64) -> Result<()> {
+    const CALM: Duration = Duration::from_millis(40);
+    let (mut last, mut since) = (0, Instant::now());
+    wait::until("multicast reports to end", wait::PATIENCE, || {
+        let sent = host.nstat(MLD_REPORTS)?;
+        if sent != last {
+            (last, since) = (sent, Instant::now());
         }
-        Ok(())
-    }
+        Ok((sent >= reports && since.elapsed() > CALM).then_some(()))
+    })
 }
 
 fn set_sysctls(netns: &Netns) -> Result<()> {
@@ -163,8 +175,4 @@ fn host(role: Role, netns: Netns) -> Result<Host> {
         nix::net::if_::if_nametoindex(INTERFACE).map_err(Error::io(format!("index of {INTERFACE}")))
     })?;
     Ok(Host { role, netns, interface: INTERFACE, ifindex, mac: MAC[side], v4: V4[side], v6: V6[side] })
-}
-
-fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
 }

@@ -6,6 +6,14 @@
 
 use crate::{Error, KernelVersion, Lab, Result, Role, frames::Family};
 
+mod inject;
+mod ip;
+mod ipv6;
+mod link;
+mod neighbour;
+mod netfilter;
+mod route;
+mod tc;
 mod udp;
 
 /// One fault.
@@ -53,8 +61,10 @@ pub enum Part {
 pub struct Expect {
     /// Drop reason without the common prefix, as `NO_SOCKET`.
     pub reason: &'static str,
-    /// Function that freed the packet, without the suffixes `.isra`, `.constprop`, `.part` and without module.
+    /// Function that frees the packet, without the suffixes `.isra`, `.constprop`, `.part` and without module.
     pub symbol: &'static str,
+    /// Its callers, outwards, into which the compiler of this or that kernel build inlines it.
+    pub inlined: &'static [&'static str],
     /// Host where it happens.
     pub host: Role,
     /// How many.
@@ -64,12 +74,23 @@ pub struct Expect {
 impl Expect {
     /// The fault's own drops, at the receiver.
     pub const fn main(reason: &'static str, symbol: &'static str) -> Self {
-        Self { reason, symbol, host: Role::Receiver, part: Part::Main }
+        Self { reason, symbol, inlined: &[], host: Role::Receiver, part: Part::Main }
     }
 
     /// Consequences of the fault, at `host`.
     pub const fn side(reason: &'static str, symbol: &'static str, host: Role) -> Self {
-        Self { reason, symbol, host, part: Part::Side }
+        Self { reason, symbol, inlined: &[], host, part: Part::Side }
+    }
+
+    /// The same where the compiler may have inlined the function into `callers`.
+    pub const fn or_in(mut self, callers: &'static [&'static str]) -> Self {
+        self.inlined = callers;
+        self
+    }
+
+    /// Whether a drop with this reason (without prefix) in this function (without suffixes and offset) belongs here.
+    pub fn matches(&self, reason: &str, symbol: &str) -> bool {
+        self.reason == reason && (self.symbol == symbol || self.inlined.contains(&symbol))
     }
 
     /// The same at the sender.
@@ -88,8 +109,27 @@ pub struct Drops {
     pub count: u64,
 }
 
+/// The drops to expect `from` a kernel version on, and those `before` it.
+fn since(
+    kernel: KernelVersion,
+    version: KernelVersion,
+    from: &'static [Expect],
+    before: &'static [Expect],
+) -> &'static [Expect] {
+    if kernel < version { before } else { from }
+}
+
 /// Every fault, ordered by area.
-pub const FAULTS: &[&[Fault]] = &[udp::FAULTS];
+pub const FAULTS: &[&[Fault]] = &[
+    udp::FAULTS,
+    ip::FAULTS,
+    ipv6::FAULTS,
+    route::FAULTS,
+    link::FAULTS,
+    netfilter::FAULTS,
+    tc::FAULTS,
+    neighbour::FAULTS,
+];
 
 /// Every fault in one sequence.
 pub fn all() -> impl Iterator<Item = &'static Fault> {

@@ -1,0 +1,100 @@
+//! What the injections share: oracles and the sending of frames.
+
+use std::net::{IpAddr, UdpSocket};
+
+use super::Count;
+use crate::{
+    Error, Host, Lab, Result,
+    frames::{Family, Path},
+    wait,
+};
+
+/// Source port of the lab's datagrams.
+pub(super) const SOURCE_PORT: u16 = 40_000;
+/// Destination port that faults open or guard.
+pub(super) const PORT: u16 = 40_001;
+
+/// A number that counts the packets a fault hit, without the fault's help.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Oracle {
+    /// An SNMP counter of the receiver.
+    Receiver(&'static str),
+    /// An SNMP counter of the sender.
+    Sender(&'static str),
+    /// Packets that the only named counter of the receiver's nftables matched.
+    Nftables,
+    /// Packets that a qdisc of the sender dropped.
+    SenderQdisc(&'static str),
+    /// Packets that a qdisc of the receiver dropped.
+    ReceiverQdisc(&'static str),
+}
+
+impl Oracle {
+    /// What it says now.
+    pub(super) fn read(self, lab: &Lab) -> Result<u64> {
+        let receiver = lab.receiver();
+        match self {
+            Self::Receiver(counter) => receiver.nstat(counter),
+            Self::Sender(counter) => lab.sender().nstat(counter),
+            Self::Nftables => receiver.nft_counter(),
+            Self::SenderQdisc(kind) => lab.sender().qdisc_dropped(kind),
+            Self::ReceiverQdisc(kind) => receiver.qdisc_dropped(kind),
+        }
+    }
+
+    /// Does `work`, then waits until the oracle has counted `n` more; returns how many it counted.
+    pub(super) fn watch(self, lab: &Lab, n: u64, work: impl FnOnce() -> Result<()>) -> Result<u64> {
+        let before = self.read(lab)?;
+        work()?;
+        wait::for_count(&format!("{self:?}"), n, || Ok(self.read(lab)?.saturating_sub(before)))
+    }
+}
+
+/// Sends `frame` `n` times to the receiver and returns what `oracle` counted.
+pub(super) fn offer(lab: &Lab, frame: &[u8], n: u64, oracle: Oracle) -> Result<Count> {
+    let socket = lab.sender().packet_sender()?;
+    oracle.watch(lab, n, || socket.repeat(frame, n)).map(Count::main)
+}
+
+/// Sends `frame` `n` times to the receiver, where nothing counts its drops; an nftables rule counts the packets that
+/// `matching` describes as they come in, before any protocol sees them.
+pub(super) fn offer_seen(lab: &Lab, frame: &[u8], n: u64, matching: &str) -> Result<Count> {
+    let receiver = lab.receiver();
+    let hook = format!("ingress device {}", receiver.interface);
+    let rule = format!("{matching} counter name hit");
+    counted(receiver, "netdev", &hook, &rule, || offer(lab, frame, n, Oracle::Nftables))
+}
+
+/// Does `work` while an nftables `rule`, which counts in `hit`, stands at `hook` of `host`.
+pub(super) fn counted<T>(
+    host: &Host,
+    family: &str,
+    hook: &str,
+    rule: &str,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let on = format!(
+        "table {family} plumb {{\n\
+           counter hit {{ }}\n\
+           chain watch {{\n\
+             type filter hook {hook} priority 0;\n\
+             {rule}\n\
+           }}\n\
+         }}\n"
+    );
+    host.with_nft(&on, &format!("delete table {family} plumb\n"), work)
+}
+
+/// From the sender to the receiver.
+pub(super) fn path(lab: &Lab) -> Path {
+    Path::between(lab.sender(), lab.receiver())
+}
+
+/// A UDP socket on the host's own address.
+pub(super) fn udp_socket(host: &Host, family: Family, port: u16) -> Result<UdpSocket> {
+    let address = match family {
+        Family::V4 => IpAddr::V4(host.v4),
+        Family::V6 => IpAddr::V6(host.v6),
+    };
+    host.run(|| UdpSocket::bind((address, port)).map_err(Error::io(format!("bind {address} port {port}"))))
+}

@@ -1,0 +1,62 @@
+//! Frames that a host hears and that are not for it.
+
+use super::{
+    Count, Expect, Fault,
+    inject::{PORT, SOURCE_PORT, offer_seen, path},
+};
+use crate::{Lab, Result, frames, frames::Family, host::mac_text};
+
+/// Local experimental ethertype 1 (IEEE 802).
+const UNKNOWN_ETHERTYPE: u16 = 0x88b5;
+
+/// A VLAN that the lab has no interface for.
+const VLAN: u16 = 42;
+/// A hardware address that no host of the lab has.
+const OTHER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x0c];
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "link-other-host",
+        what: "frames for another hardware address, as a switch floods them",
+        family: Some(Family::V4),
+        inject: |lab, n| other_host(lab, Family::V4, n),
+        expect: |_| const { &[Expect::main("OTHERHOST", "ip_rcv_core")] },
+    },
+    Fault {
+        name: "link-other-host-v6",
+        what: "IPv6 frames for another hardware address, as a switch floods them",
+        family: Some(Family::V6),
+        inject: |lab, n| other_host(lab, Family::V6, n),
+        expect: |_| const { &[Expect::main("OTHERHOST", "ip6_rcv_core")] },
+    },
+    Fault {
+        name: "link-unknown-vlan",
+        what: "frames of a VLAN that the host has no interface for",
+        family: Some(Family::V4),
+        inject: unknown_vlan,
+        expect: |_| const { &[Expect::main("OTHERHOST", "ip_rcv_core")] },
+    },
+    Fault {
+        name: "link-unknown-ethertype",
+        what: "frames of a protocol that the host does not speak",
+        family: None,
+        inject: |lab, n| {
+            let frame = path(lab).ethernet(UNKNOWN_ETHERTYPE, &[0; 46]);
+            offer_seen(lab, &frame, n, &format!("meta protocol {UNKNOWN_ETHERTYPE}"))
+        },
+        expect: |_| const { &[Expect::main("UNHANDLED_PROTO", "__netif_receive_skb_core")] },
+    },
+];
+
+fn other_host(lab: &Lab, family: Family, n: u64) -> Result<Count> {
+    let mut path = path(lab);
+    path.mac.1 = OTHER;
+    let frame = path.udp(family, (SOURCE_PORT, PORT), b"for another")?;
+    offer_seen(lab, &frame, n, &format!("ether daddr {}", mac_text(OTHER)))
+}
+
+fn unknown_vlan(lab: &Lab, n: u64) -> Result<Count> {
+    let mut frame = path(lab).udp(Family::V4, (SOURCE_PORT, PORT), b"tagged")?;
+    frames::tag(&mut frame, VLAN);
+    offer_seen(lab, &frame, n, &format!("vlan id {VLAN}"))
+}
