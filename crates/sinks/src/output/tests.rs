@@ -126,6 +126,21 @@ proptest! {
 }
 
 #[test]
+fn a_disk_that_is_full_at_a_boundary() {
+    for format in [Format::Json, Format::Csv, Format::Pcapng] {
+        for (records, more) in [(0, 0), (0, 1), (1, 0), (1, 1), (5, 0), (5, 1)] {
+            let whole = encoded(format, records);
+            let disk = Disk::new(whole.len() + more, usize::MAX);
+            let mut output = on(&disk, format);
+            (0..6).for_each(|number| output.write(&row(number)).unwrap());
+            output.flush().unwrap_err();
+            assert_eq!((output.written(), output.lost()), (records, 6 - records));
+            assert_eq!(disk.bytes(), whole, "{format:?} {records} {more}");
+        }
+    }
+}
+
+#[test]
 fn the_failure_tells_the_counts() {
     let disk = Disk::new(encoded(Format::Json, 3).len() + 10, usize::MAX);
     let mut output = on(&disk, Format::Json);
@@ -279,6 +294,7 @@ fn rotation_by_time_leaves_no_empty_file_and_goes_on_numbering() {
     let run = || {
         let rotate = Rotate::Every(Duration::from_nanos(1));
         let mut output = Output::create(&path, encoder(Format::Json), Some(rotate)).unwrap();
+        output.flush().unwrap();
         for _ in 0..3 {
             output.write(&row(0)).unwrap();
             output.flush().unwrap();

@@ -227,6 +227,14 @@ NETFILTER_DROP  nft_do_~
     }
 
     #[test]
+    fn the_widest_is_cut_most() {
+        let mut table = Table::new([Head::flexible("a"), Head::flexible("b"), Head::number("c")]);
+        table.row(["0123456789", "0123456789abcdef", "1"]);
+        assert_eq!(table.render(Some(25), UNICODE).lines().last(), Some("0123456789  012345678…  1"));
+        assert_eq!(table.render(Some(23), UNICODE).lines().last(), Some("01234567…  01234567…  1"));
+    }
+
+    #[test]
     fn no_rows_and_ragged_rows() {
         let mut table = Table::new([Head::text("a"), Head::number("b")]);
         assert_eq!(table.render(None, UNICODE), "a  b\n");
