@@ -3,6 +3,7 @@
 pub mod column;
 pub mod drop;
 pub mod enrich;
+pub mod explain;
 pub mod filter;
 pub mod ledger;
 pub mod session;
