@@ -17,8 +17,17 @@ use crate::vm::Guest;
 /// How long one file of tests may take, natively and under emulation.
 const FILE_LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// What a file of tests gets before it is killed.
+/// How long after SIGTERM a file of tests gets SIGKILL.
 const KILL_AFTER: &str = "--kill-after=10";
+
+/// Rust's test harness: tests failed.
+const HARNESS_FAILED: i32 = 101;
+
+/// timeout(1): the time was up.
+const TIMED_OUT: i32 = 124;
+
+/// timeout(1): the time was up, and SIGTERM did not help.
+const KILLED: i32 = 137;
 
 /// The plumb that the tests drive, and the tests.
 pub(super) struct Live<'a> {
@@ -30,6 +39,7 @@ pub(super) struct Live<'a> {
 }
 
 /// How the tests went on one kernel.
+#[derive(Default)]
 pub(super) struct Outcome {
     pub(super) tally: Tally,
     /// What failed, for people; empty where everything passed.
@@ -74,7 +84,7 @@ impl<'a> Live<'a> {
 
     /// Runs every file of tests as root on this machine's kernel.
     pub(super) fn natively(&self) -> Result<Outcome> {
-        let mut outcome = Outcome { tally: Tally::default(), failures: Vec::new() };
+        let mut outcome = Outcome::default();
         for (name, executable) in &self.files {
             let mut command = run::as_root("env")?;
             command.args(self.words(executable)?).current_dir(self.directory());
@@ -83,7 +93,7 @@ impl<'a> Live<'a> {
                 outcome.tally.line(line);
             })?;
             if !status.success() {
-                outcome.failures.push(failure(name, status.code().unwrap_or(-1)));
+                outcome.failed(name, status.code());
             }
         }
         Ok(outcome.checked(self.arguments))
@@ -96,7 +106,7 @@ impl<'a> Live<'a> {
         let files = u32::try_from(self.files.len())?;
         let limit = FILE_LIMIT * files.max(1) + Duration::from_secs(120);
         let guest = Guest { repo: self.repo, kernel, directory: &self.directory(), limit };
-        let mut outcome = Outcome { tally: Tally::default(), failures: Vec::new() };
+        let mut outcome = Outcome::default();
         let ended = guest.run(&script, &mut |line| {
             println!("{} | {line}", kernel.version);
             outcome.tally.line(line);
@@ -107,10 +117,9 @@ impl<'a> Live<'a> {
         }
         let verdicts = parse_verdicts(&fs::read_to_string(&verdicts).unwrap_or_default());
         for name in self.files.keys() {
-            match verdicts.get(name) {
+            match verdicts.get(name).copied() {
                 Some(0) => {}
-                Some(status) => outcome.failures.push(failure(name, *status)),
-                None => outcome.failures.push(format!("{name}: no verdict")),
+                status => outcome.failed(name, status),
             }
         }
         Ok(outcome.checked(self.arguments))
@@ -147,23 +156,28 @@ impl<'a> Live<'a> {
 }
 
 impl Outcome {
+    /// Notes that a file of tests ended with this status, or without one.
+    fn failed(&mut self, name: &str, status: Option<i32>) {
+        let what = match status {
+            // The harness has counted its failed tests.
+            Some(HARNESS_FAILED) => return self.failures.push(name.to_owned()),
+            Some(TIMED_OUT | KILLED) => format!("{name}: no end after {} s", FILE_LIMIT.as_secs()),
+            Some(status) => format!("{name}: status {status}"),
+            None => format!("{name}: no verdict"),
+        };
+        self.tally.failed += 1;
+        self.failures.push(what);
+    }
+
     /// A privileged test never passes by being left out, and a run without tests has shown nothing.
     fn checked(mut self, arguments: &[String]) -> Self {
         if self.tally.ignored > 0 {
-            self.failures.push("tests were ignored".to_owned());
+            self.failures.push(format!("{} tests were ignored", self.tally.ignored));
         }
         if self.tally.passed + self.tally.failed == 0 && arguments.is_empty() {
             self.failures.push("no test ran".to_owned());
         }
         self
-    }
-}
-
-fn failure(name: &str, status: i32) -> String {
-    match status {
-        // timeout(1): the time was up, and SIGTERM or SIGKILL was sent.
-        124 | 137 => format!("{name}: no end after {} s", FILE_LIMIT.as_secs()),
-        _ => format!("{name}: status {status}"),
     }
 }
 
@@ -216,8 +230,19 @@ mod tests {
 
     #[test]
     fn a_run_without_tests_fails() {
-        let empty = || Outcome { tally: Tally::default(), failures: Vec::new() };
-        assert_eq!(empty().checked(&[]).failures, ["no test ran"]);
-        assert!(empty().checked(&["nft".to_owned()]).failures.is_empty());
+        assert_eq!(Outcome::default().checked(&[]).failures, ["no test ran"]);
+        assert!(Outcome::default().checked(&["nft".to_owned()]).failures.is_empty());
+    }
+
+    #[test]
+    fn a_file_without_a_result_counts_as_a_failed_test() {
+        let mut outcome = Outcome::default();
+        outcome.failed("tests", Some(HARNESS_FAILED));
+        assert_eq!((outcome.tally.failed, outcome.failures.as_slice()), (0, ["tests".to_owned()].as_slice()));
+        outcome.failed("hang", Some(TIMED_OUT));
+        outcome.failed("crash", Some(139));
+        outcome.failed("lost", None);
+        assert_eq!(outcome.tally.failed, 3);
+        assert_eq!(outcome.failures[2..], ["crash: status 139", "lost: no verdict"]);
     }
 }
