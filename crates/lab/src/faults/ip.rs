@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{
     Count, Expect, Fault,
-    inject::{Oracle, PORT, SOURCE_PORT, offer, offer_seen, path},
+    inject::{Oracle, PORT, SOURCE_PORT, offer, offer_heard, path},
     since,
 };
 use crate::{
@@ -167,7 +167,7 @@ fn reverse_path(lab: &Lab, n: u64) -> Result<Count> {
 
 fn sourced(lab: &Lab, n: u64, source: Ipv4Addr) -> Result<Count> {
     let frame = datagram(path(lab).from(source))?;
-    offer_seen(lab, &frame, n, &format!("ip saddr {source}"))
+    offer_heard(lab, &frame, n)
 }
 
 fn unicast_in_broadcast(lab: &Lab, n: u64) -> Result<Count> {
@@ -176,5 +176,5 @@ fn unicast_in_broadcast(lab: &Lab, n: u64) -> Result<Count> {
     path.mac.1 = [0xff; 6];
     let frame = datagram(path)?;
     let key = format!("net.ipv4.conf.{}.drop_unicast_in_l2_multicast", receiver.interface);
-    receiver.with_sysctl(&key, "1", || offer_seen(lab, &frame, n, "ether daddr ff:ff:ff:ff:ff:ff"))
+    receiver.with_sysctl(&key, "1", || offer_heard(lab, &frame, n))
 }

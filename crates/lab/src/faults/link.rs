@@ -2,9 +2,12 @@
 
 use super::{
     Count, Expect, Fault,
-    inject::{PORT, SOURCE_PORT, offer_seen, path},
+    inject::{Oracle, PORT, SOURCE_PORT, counted, offer, offer_heard, path},
 };
-use crate::{Lab, Result, frames, frames::Family, host::mac_text};
+use crate::{
+    Lab, Result,
+    frames::{self, Family},
+};
 
 /// Local experimental ethertype 1 (IEEE 802).
 const UNKNOWN_ETHERTYPE: u16 = 0x88b5;
@@ -40,10 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "link-unknown-ethertype",
         what: "frames of a protocol that the host does not speak",
         family: None,
-        inject: |lab, n| {
-            let frame = path(lab).ethernet(UNKNOWN_ETHERTYPE, &[0; 46]);
-            offer_seen(lab, &frame, n, &format!("meta protocol {UNKNOWN_ETHERTYPE}"))
-        },
+        inject: unknown_ethertype,
         expect: |_| const { &[Expect::main("UNHANDLED_PROTO", "__netif_receive_skb_core")] },
     },
 ];
@@ -52,11 +52,20 @@ fn other_host(lab: &Lab, family: Family, n: u64) -> Result<Count> {
     let mut path = path(lab);
     path.mac.1 = OTHER;
     let frame = path.udp(family, (SOURCE_PORT, PORT), b"for another")?;
-    offer_seen(lab, &frame, n, &format!("ether daddr {}", mac_text(OTHER)))
+    offer_heard(lab, &frame, n)
 }
 
 fn unknown_vlan(lab: &Lab, n: u64) -> Result<Count> {
     let mut frame = path(lab).udp(Family::V4, (SOURCE_PORT, PORT), b"tagged")?;
     frames::tag(&mut frame, VLAN);
-    offer_seen(lab, &frame, n, &format!("vlan id {VLAN}"))
+    offer_heard(lab, &frame, n)
+}
+
+/// A packet socket that listens would be a protocol that speaks it.
+fn unknown_ethertype(lab: &Lab, n: u64) -> Result<Count> {
+    let receiver = lab.receiver();
+    let frame = path(lab).ethernet(UNKNOWN_ETHERTYPE, &[0; 46]);
+    let hook = format!("ingress device {}", receiver.interface);
+    let rule = format!("meta protocol {UNKNOWN_ETHERTYPE} counter name hit");
+    counted(receiver, "netdev", &hook, &rule, || offer(lab, &frame, n, Oracle::Nftables))
 }

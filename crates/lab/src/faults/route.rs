@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Count, Expect, Fault,
-    inject::{Oracle, PORT, SOURCE_PORT, offer, offer_seen, path},
+    inject::{Oracle, PORT, SOURCE_PORT, offer, offer_heard, path},
 };
 use crate::{
     Error, Lab, Result, Role,
@@ -129,9 +129,8 @@ fn blackhole(lab: &Lab, n: u64) -> Result<Count> {
     let receiver = lab.receiver();
     let [on, off] = ["add", "del"].map(|verb| format!("route {verb} blackhole {FAR_V4}"));
     let frame = datagram(path(lab), Family::V4, 10)?;
-    receiver.with_ip(&[&on], &[&off], || {
-        receiver.with_sysctl(FORWARD_V4, "1", || offer_seen(lab, &frame, n, &format!("ip daddr {FAR_V4}")))
-    })
+    receiver
+        .with_ip(&[&on], &[&off], || receiver.with_sysctl(FORWARD_V4, "1", || offer_heard(lab, &frame, n)))
 }
 
 /// Makes the receiver a router that sends the far network's packets back to the sender, on a path of this MTU.
@@ -153,11 +152,11 @@ fn onward(lab: &Lab, family: Family, mtu: u32, work: impl FnOnce() -> Result<Cou
 fn forwarding_v6(lab: &Lab, work: impl FnOnce() -> Result<Count>) -> Result<Count> {
     let receiver = lab.receiver();
     let before = receiver.nstat(MLD_REPORTS)?;
-    let count = receiver.with_sysctl(FORWARD_V6, "1", || {
+    let (count, joined) = receiver.with_sysctl(FORWARD_V6, "1", || {
         settle(receiver, before + 1)?;
-        work()
+        Ok((work()?, receiver.nstat(MLD_REPORTS)?))
     })?;
-    settle(receiver, receiver.nstat(MLD_REPORTS)? + 1)?;
+    settle(receiver, joined + 1)?;
     Ok(Count { side: receiver.nstat(MLD_REPORTS)? - before, ..count })
 }
 

@@ -6,7 +6,7 @@ use socket2::{SockFilter, SockRef};
 
 use super::{
     Count, Expect, Fault,
-    inject::{Oracle, PORT, SOURCE_PORT, offer, offer_seen, path, udp_socket},
+    inject::{Oracle, PORT, SOURCE_PORT, offer, offer_heard, path, udp_socket},
     since,
 };
 use crate::{
@@ -160,7 +160,7 @@ fn closed_unread(lab: &Lab, family: Family, n: u64) -> Result<Count> {
     while main < n {
         // The socket is closed at the end of each round.
         let _socket = udp_socket(lab.receiver(), family, PORT)?;
-        main += offer_seen(lab, &frame, FITTING.min(n - main), &format!("udp dport {PORT}"))?.main;
+        main += offer_heard(lab, &frame, FITTING.min(n - main))?.main;
     }
     Ok(Count::main(main))
 }
