@@ -37,8 +37,8 @@ pub(super) const ENTRIES: &[Entry] = &[
             "a path that has not been taught to give reasons (drivers, IPv6, older kernels in general)",
             "the XDP verdict XDP_DROP or XDP_ABORTED on a packet that is already an skb \
              (do_xdp_generic, veth_xdp_rcv_skb)",
-            "a blackhole or prohibit route (ip_error), or a neighbour that failed in IPv6 \
-             (neigh_invalidate)",
+            "a blackhole, unreachable or prohibit IPv4 route (ip_error), or an IPv6 neighbour that \
+             failed (neigh_invalidate)",
             "sockets closed with data still queued",
         ],
         next: &[
@@ -50,8 +50,8 @@ pub(super) const ENTRIES: &[Entry] = &[
             "The older the kernel the more ends here. On 6.1 icmpv6_rcv frees almost every message so, \
              handled or not, and there is no reason of its own for martian addresses, duplicate \
              fragments, VXLAN, neighbour discovery or a full accept queue; 6.12 still has none for IPv4 \
-             source checks and the accept queue. a UDP checksum found wrong while the reader copies got \
-             its own only after 6.12.",
+             source checks and the accept queue, nor for a UDP checksum that is found wrong while the \
+             reader copies.",
         ),
         related: &["QUEUE_PURGE", "SOCKET_CLOSE", "XDP"],
     },

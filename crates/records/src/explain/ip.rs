@@ -126,9 +126,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "UDP_CSUM",
-        what: "The UDP checksum does not match the data. udp_rcv or the socket's queueing checks it \
-               where a filter or encapsulation needs it, otherwise recvmsg while it copies; the reader \
-               does not notice, except that it goes on waiting.",
+        what: "The UDP checksum does not match the data. __udp4_lib_rcv or the socket's queueing checks \
+               it where a filter or encapsulation needs it, otherwise recvmsg while it copies; the \
+               reader does not notice, except that it goes on waiting.",
         causes: &[
             "a sender, tunnel or NAT that rewrites addresses or payload without fixing the checksum",
             "a virtual NIC that passes on packets whose checksum was left to the hardware",

@@ -39,8 +39,9 @@ pub(super) const ENTRIES: &[Entry] = &[
             "plumb drops --reason DEV_READY --by flow",
         ],
         kernels: Some(
-            "On 6.1 only tun and tap raise it. From 6.12 also packets still in the backlog of a device \
-             being removed; on 6.18 also sending by a queueless device that is down.",
+            "On 6.1 only the tun driver (tun and tap devices) raises it. From 6.12 also packets still \
+             in the backlog of a device being removed; on 6.18 also sending by a queueless device that \
+             is down.",
         ),
         related: &["FULL_RING", "RECURSION_LIMIT", "TAP_FILTER"],
     },

@@ -33,7 +33,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "SKB_BAD_GSO",
         what: "The offload metadata of a packet contradicts its headers, so the qdisc layer refuses it. \
-               __dev_queue_xmit computes the length on the wire first, and finds it when the headers \
+               __dev_queue_xmit raises it while it computes the length on the wire, where the headers \
                that a GSO packet announces are missing or leave no payload.",
         causes: &[
             "a virtual machine or a program on a tun, tap or packet socket that sends a malformed \
@@ -57,7 +57,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "a virtual machine monitor or VPN that hands over a bad or unmapped buffer",
             "no memory to copy zero-copy pages",
         ],
-        next: &["plumb drops --reason SKB_UCOPY_FAULT --by process", "ip -s link show dev IFACE", "dmesg"],
+        next: &["plumb drops --reason SKB_UCOPY_FAULT --by process", "ip -s link show dev IFACE"],
         kernels: None,
         related: &["DEV_HDR", "FULL_RING", "NOMEM"],
     },

@@ -47,8 +47,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "QDISC_CONGESTED",
         what: "An active queue manager dropped the packet early to signal congestion. codel, fq_codel, \
-               pie, red, sfb, cake, dualpi2 and their like do so for flows without ECN while the delay \
-               or queue is above target. This is the qdisc at work.",
+               pie, red, sfb, cake, dualpi2 and their like do so where they cannot mark with ECN, while \
+               the delay or queue is above target. This is the qdisc at work.",
         causes: &[
             "normal operation of a saturated link or shaper",
             "a target too low for this link (slow links and codel's 5 ms)",

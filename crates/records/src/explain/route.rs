@@ -6,9 +6,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "IP_OUTNOROUTES",
         what: "A packet of this host found no route out. __ip_queue_xmit raises it for a connected \
-               socket whose route has gone, ip6_pkt_discard_out for IPv6, and answers to SYN cookies \
-               likewise. An unconnected send without a route gets ENETUNREACH and never becomes a \
-               packet.",
+               socket whose route has gone, ip6_pkt_discard_out for IPv6, and SYN cookie handling where \
+               the answer has no route. An unconnected send without a route gets ENETUNREACH and never \
+               becomes a packet.",
         causes: &[
             "the route or interface disappeared while connections were up (DHCP, VPN, link down)",
             "a policy rule, or a VRF without a default route",
@@ -50,7 +50,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                host that does not forward, where it has no route for the address.",
         causes: &[
             "a router without a default route, or a prefix withdrawn while traffic still comes",
-            "an unreachable route: no default in a VRF, kill switch of a VPN",
+            "an IPv6 route of type unreachable or prohibit; a VRF without a default route",
             "traffic for a container or VM address that no longer exists",
         ],
         next: &[
@@ -59,7 +59,10 @@ pub(super) const ENTRIES: &[Entry] = &[
             "ip rule show",
             "plumb drops --reason IP_INNOROUTES --by flow",
         ],
-        kernels: Some("A blackhole or prohibit IPv4 route shows as NOT_SPECIFIED in ip_error."),
+        kernels: Some(
+            "An IPv4 route of type blackhole, unreachable or prohibit shows as NOT_SPECIFIED in \
+             ip_error.",
+        ),
         related: &["IP_INADDRERRORS", "IP_OUTNOROUTES"],
     },
     Entry {

@@ -5,10 +5,10 @@ use super::Entry;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "NO_SOCKET",
-        what: "Nobody listens on the packet's address and port. udp_rcv and its IPv6 twin answer with \
-               ICMP port unreachable, tcp_v4_rcv and tcp_v6_rcv with a reset. An ICMP echo reply \
-               without a matching ping socket gets it too, as does an ACK with a good SYN cookie for \
-               which no socket can be made.",
+        what: "Nobody listens on the packet's address and port. __udp4_lib_rcv and __udp6_lib_rcv \
+               answer with ICMP port unreachable, tcp_v4_rcv and tcp_v6_rcv with a reset. An ICMP echo \
+               reply without a matching ping socket gets it too, as does an ACK with a good SYN cookie \
+               for which no socket can be made.",
         causes: &[
             "the service is down, restarting, or bound to another address or port",
             "late packets of a closed connection, resets, port scans, clients with an outdated \
@@ -48,22 +48,24 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "SOCKET_FILTER",
         what: "A filter at the receiving socket refused the packet (sk_filter_trim_cap, called by TCP, \
-               UDP, raw and packet sockets). Either the program that the application attached with \
+               UDP, raw and tun sockets). Either the program that the application attached with \
                SO_ATTACH_FILTER or SO_ATTACH_BPF returned 0, or a cgroup's BPF program of type \
                cgroup_skb ingress did.",
         causes: &[
             "a cgroup policy: systemd IPAddressDeny, a container runtime, a CNI agent",
-            "an application's own filter working as meant (DHCP clients, capture tools)",
+            "an application's own filter working as meant (ping and routing daemons on raw sockets, UDP \
+             servers)",
         ],
         next: &[
             "bpftool cgroup tree",
-            "ss -0 -e -b",
-            "ss -tunae",
+            "bpftool prog show",
+            "ss -tuwanpe",
             "plumb drops --reason SOCKET_FILTER --by cgroup,flow",
         ],
         kernels: Some(
             "On 6.1 and 6.12 it also covers refusals by an LSM (SELinux, Smack) and packets from \
-             emergency memory; 6.18 calls those SECURITY_HOOK and PFMEMALLOC.",
+             emergency memory; 6.18 calls those SECURITY_HOOK and PFMEMALLOC. Packets that a capture \
+             socket's filter refuses are CONSUMED (6.1: no reason).",
         ),
         related: &["BPF_CGROUP_EGRESS", "SECURITY_HOOK", "PFMEMALLOC", "TAP_FILTER"],
     },
@@ -90,8 +92,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "SOCKET_BACKLOG",
         what: "The backlog of a socket that a process holds locked is full. While a system call owns \
-               the socket, tcp_add_backlog parks arriving segments; beyond about twice the receive \
-               buffer plus half the send buffer it drops them.",
+               the socket, tcp_add_backlog parks arriving segments; beyond about twice its receive \
+               buffer plus half its send buffer it drops them.",
         causes: &[
             "a process that stays long in one send or receive call on a fast connection",
             "CPU starvation of that process: quota, real-time tasks, a busy softirq on the same CPU",

@@ -105,7 +105,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "dmesg",
             "plumb drops --reason TC_RECLASSIFY_LOOP --by stack",
         ],
-        kernels: None,
+        kernels: Some("On 6.1 TC_INGRESS or TC_EGRESS."),
         related: &["TC_CHAIN_NOTFOUND", "RECURSION_LIMIT"],
     },
 ];

@@ -12,11 +12,11 @@ pub(super) const ENTRIES: &[Entry] = &[
             "an attack on BGP sessions",
         ],
         next: &[
-            "dmesg",
+            "perf trace -e tcp:tcp_hash_bad_header",
             "tcpdump -ni IFACE -vv 'tcp port 179'",
             "plumb drops --reason TCP_AUTH_HDR --by flow",
         ],
-        kernels: None,
+        kernels: Some("Not on 6.1, which takes the first MD5 option that it finds."),
         related: &["TCP_MD5FAILURE", "TCP_AOFAILURE"],
     },
     Entry {
@@ -31,6 +31,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: &[
             "nstat -az TcpExtTCPMD5NotFound",
             "ss -tin '( sport = :179 or dport = :179 )'",
+            "perf trace -e tcp:tcp_hash_md5_required",
             "plumb drops --reason TCP_MD5NOTFOUND --by flow",
         ],
         kernels: None,
@@ -47,7 +48,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: &[
             "nstat -az TcpExtTCPMD5Unexpected",
             "plumb drops --reason TCP_MD5UNEXPECTED --by flow",
-            "dmesg",
+            "perf trace -e tcp:tcp_hash_md5_unexpected",
         ],
         kernels: None,
         related: &["TCP_MD5NOTFOUND", "TCP_MD5FAILURE", "TCP_AOUNEXPECTED"],
@@ -61,8 +62,12 @@ pub(super) const ENTRIES: &[Entry] = &[
             "NAT or a proxy between the peers: the addresses and ports are part of the signature",
             "corruption that the checksum did not catch",
         ],
-        next: &["nstat -az TcpExtTCPMD5Failure", "dmesg", "plumb drops --reason TCP_MD5FAILURE --by flow"],
-        kernels: None,
+        next: &[
+            "nstat -az TcpExtTCPMD5Failure",
+            "perf trace -e tcp:tcp_hash_md5_mismatch",
+            "plumb drops --reason TCP_MD5FAILURE --by flow",
+        ],
+        kernels: Some("6.1 and other kernels without the tracepoint log it (dmesg)."),
         related: &["TCP_MD5NOTFOUND", "TCP_MD5UNEXPECTED", "TCP_AOFAILURE"],
     },
     Entry {
@@ -74,8 +79,12 @@ pub(super) const ENTRIES: &[Entry] = &[
             "a middlebox that strips TCP options",
             "a scan or attack on a BGP port",
         ],
-        next: &["nstat -az TcpExtTCPAORequired", "dmesg", "plumb drops --reason TCP_AONOTFOUND --by flow"],
-        kernels: None,
+        next: &[
+            "nstat -az TcpExtTCPAORequired",
+            "perf trace -e tcp:tcp_hash_ao_required",
+            "plumb drops --reason TCP_AONOTFOUND --by flow",
+        ],
+        kernels: Some("TCP-AO is not in 6.1."),
         related: &["TCP_AOUNEXPECTED", "TCP_AOKEYNOTFOUND", "TCP_MD5NOTFOUND"],
     },
     Entry {
@@ -88,10 +97,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         next: &[
             "nstat -az TcpExtTCPAOKeyNotFound",
-            "dmesg",
+            "perf trace -e tcp:tcp_ao_key_not_found",
             "plumb drops --reason TCP_AOUNEXPECTED --by flow",
         ],
-        kernels: None,
+        kernels: Some("TCP-AO is not in 6.1."),
         related: &["TCP_AONOTFOUND", "TCP_AOKEYNOTFOUND", "TCP_MD5UNEXPECTED"],
     },
     Entry {
@@ -104,10 +113,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         next: &[
             "nstat -az TcpExtTCPAOKeyNotFound",
-            "dmesg",
+            "perf trace -e tcp:tcp_ao_key_not_found",
             "plumb drops --reason TCP_AOKEYNOTFOUND --by flow",
         ],
-        kernels: None,
+        kernels: Some("TCP-AO is not in 6.1."),
         related: &["TCP_AOFAILURE", "TCP_AOUNEXPECTED"],
     },
     Entry {
@@ -121,10 +130,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         next: &[
             "nstat -az TcpExtTCPAOBad TcpExtTCPAOGood",
-            "dmesg",
+            "perf trace -e tcp:tcp_ao_mismatch",
             "plumb drops --reason TCP_AOFAILURE --by flow",
         ],
-        kernels: None,
+        kernels: Some("TCP-AO is not in 6.1."),
         related: &["TCP_AOKEYNOTFOUND", "TCP_AUTH_HDR", "TCP_MD5FAILURE"],
     },
     Entry {

@@ -60,7 +60,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "TCP_INVALID_SEQUENCE",
-        what: "The segment lies wholly outside the window. tcp_sequence finds it, and \
+        what: "The segment starts beyond the receive window. tcp_sequence finds it, and \
                tcp_validate_incoming drops it and sends a duplicate ACK, at a limited rate.",
         causes: &[
             "a forged or replayed packet",

@@ -131,7 +131,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "TCP_LISTEN_OVERFLOW",
         what: "The accept queue is full: the handshake's last ACK came, but the new connection cannot \
-               be queued for accept(). tcp_check_req drops the ACK; the client believes that it is \
+               be queued for accept(). tcp_check_req refuses the ACK; the client believes that it is \
                connected, and its data stays unacknowledged.",
         causes: &[
             "an application that accepts too slowly, is blocked, or has too few workers",

@@ -27,6 +27,7 @@ const PROGRAMS: &[&str] = &[
     "nstat",
     "ovs-appctl",
     "ovs-ofctl",
+    "perf",
     "plumb",
     "ps",
     "rdisc6",
