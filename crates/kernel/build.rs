@@ -36,6 +36,7 @@ fn main() -> Result<()> {
 fn build(source: &Path, skeleton: &Path, shared: &Path) -> Result<()> {
     SkeletonBuilder::new()
         .source(source)
+        .obj(skeleton.with_extension("o"))
         .clang_args(clang_args(source, shared)?)
         .build_and_generate(skeleton)
         .map_err(|error| format!("{}: {error:?}", source.display()).into())

@@ -6,6 +6,7 @@
 
 pub mod error;
 mod filter;
+pub mod inject;
 mod mapped;
 pub mod probes;
 pub mod ring;

@@ -123,5 +123,5 @@ pub(crate) fn failed(what: String, error: &libbpf_rs::Error) -> Error {
         }
         _ => (Class::Failed, "-v shows libbpf's log"),
     };
-    Error::new(class, what, error).help(help).detail(detail)
+    Error::new(class, what, format!("{error:#}")).help(help).detail(detail)
 }

@@ -62,3 +62,74 @@ plain_bytes!(
     flow_key,
     ring_control,
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libbpf_rs::btf::types::{Array, Composite};
+    use libbpf_rs::btf::{Btf, BtfKind, BtfType, HasSize};
+    use proptest::prelude::*;
+
+    /// Structs that cross the boundary, by name and size in Rust.
+    const LISTED: &[(&str, usize)] = &[
+        ("drop_details", size_of::<drop_details>()),
+        ("drop_event", size_of::<drop_event>()),
+        ("drop_group", size_of::<drop_group>()),
+        ("drop_place", size_of::<drop_place>()),
+        ("drops_config", size_of::<drops_config>()),
+        ("drops_counters", size_of::<drops_counters>()),
+        ("drops_late", size_of::<drops_late>()),
+        ("filter_config", size_of::<filter_config>()),
+        ("flow_key", size_of::<flow_key>()),
+        ("ring_control", size_of::<ring_control>()),
+    ];
+
+    /// Fails where a type reaches anything but integers and arrays and structs of them, or hides padding.
+    fn assert_integers(btf: &Btf<'_>, ty: BtfType<'_>, path: &str) -> usize {
+        let ty = ty.skip_mods_and_typedefs();
+        match ty.kind() {
+            BtfKind::Int => {
+                let int: libbpf_rs::btf::types::Int<'_> = ty.try_into().expect("an int");
+                assert!(
+                    !matches!(int.encoding, libbpf_rs::btf::types::IntEncoding::Bool),
+                    "{path} is a bool"
+                );
+                int.bits as usize / 8
+            }
+            BtfKind::Array => {
+                let array: Array<'_> = ty.try_into().expect("an array");
+                array.capacity() * assert_integers(btf, array.contained_type(), &format!("{path}[]"))
+            }
+            BtfKind::Struct => {
+                let composite: Composite<'_> = ty.try_into().expect("a struct");
+                let members = composite.iter().map(|member| {
+                    let name = member.name.and_then(|name| name.to_str()).unwrap_or("?");
+                    let member: BtfType<'_> = btf.type_by_id(member.ty).expect("a member's type");
+                    assert_integers(btf, member, &format!("{path}.{name}"))
+                });
+                let sum: usize = members.sum();
+                assert_eq!(sum, composite.size(), "{path} has hidden padding");
+                sum
+            }
+            kind => panic!("{path} is a {kind:?}"),
+        }
+    }
+
+    #[test]
+    fn wire_types_hold_only_integers() {
+        let btf =
+            Btf::from_path(concat!(env!("OUT_DIR"), "/wire.skel.o")).expect("the types-only object has BTF");
+        for (name, size) in LISTED {
+            let ty: BtfType<'_> = btf.type_by_name(name).unwrap_or_else(|| panic!("{name} is in the object"));
+            assert_eq!(assert_integers(&btf, ty, name), *size, "{name} has one size on both sides");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_is_total(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let read = read::<drop_event>(&bytes);
+            prop_assert_eq!(read.is_ok(), bytes.len() == size_of::<drop_event>());
+        }
+    }
+}

@@ -62,11 +62,11 @@ pub fn btf() -> Result<Vec<u8>, Error> {
     })
 }
 
-/// The BTF of each loaded module, by name; modules that go meanwhile are left out.
-pub fn module_btf() -> Vec<(String, Vec<u8>)> {
+/// The BTF of each loaded module that `wanted` accepts, by name; modules that go meanwhile are left out.
+pub fn module_btf(wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir("/sys/kernel/btf").into_iter().flatten().flatten();
     let modules = entries.filter_map(|entry| {
-        let name = entry.file_name().into_string().ok().filter(|name| name != "vmlinux")?;
+        let name = entry.file_name().into_string().ok().filter(|name| name != "vmlinux" && wanted(name))?;
         Some((name, fs::read(entry.path()).ok()?))
     });
     modules.collect()

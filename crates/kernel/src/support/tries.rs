@@ -81,13 +81,13 @@ pub(super) fn all() -> Vec<Tried> {
 /// A skeleton in which nothing is created but what the caller turns on.
 fn open(storage: &mut MaybeUninit<libbpf_rs::OpenObject>) -> Result<OpenTriesSkel<'_>, String> {
     session::listen();
-    let mut open = TriesSkelBuilder::default().open(storage).map_err(|error| error.to_string())?;
+    let mut open = TriesSkelBuilder::default().open(storage).map_err(|error| format!("{error:#}"))?;
     for program in PROGRAMS {
         (program.choose)(&mut open).set_autoload(false);
     }
     open.progs.try_freplace.set_autoload(false);
     for map in [&mut open.maps.try_ring, &mut open.maps.try_mapped] {
-        map.set_autocreate(false).map_err(|error| error.to_string())?;
+        map.set_autocreate(false).map_err(|error| format!("{error:#}"))?;
     }
     Ok(open)
 }
@@ -97,9 +97,9 @@ fn program(kind: &Program) -> Tried {
         let mut storage = MaybeUninit::uninit();
         let mut open = open(&mut storage)?;
         (kind.choose)(&mut open).set_autoload(true);
-        let skel = open.load().map_err(|error| format!("load: {error}"))?;
+        let skel = open.load().map_err(|error| format!("load: {error:#}"))?;
         if kind.attach {
-            let _link = (kind.loaded)(&skel).attach().map_err(|error| format!("attach: {error}"))?;
+            let _link = (kind.loaded)(&skel).attach().map_err(|error| format!("attach: {error:#}"))?;
         }
         Ok(())
     };
@@ -110,22 +110,22 @@ fn tcx() -> Result<(), String> {
     let mut storage = MaybeUninit::uninit();
     let mut open = open(&mut storage)?;
     open.progs.try_tc.set_autoload(true);
-    let skel = open.load().map_err(|error| format!("load: {error}"))?;
-    sys::tcx_is_known(skel.progs.try_tc.as_fd()).map_err(|error| error.to_string())
+    let skel = open.load().map_err(|error| format!("load: {error:#}"))?;
+    sys::tcx_is_known(skel.progs.try_tc.as_fd()).map_err(|error| format!("{error:#}"))
 }
 
 fn freplace() -> Result<(), String> {
     let (mut target_storage, mut storage) = (MaybeUninit::uninit(), MaybeUninit::uninit());
     let mut target = open(&mut target_storage)?;
     target.progs.try_xdp.set_autoload(true);
-    let target = target.load().map_err(|error| format!("load of its target: {error}"))?;
+    let target = target.load().map_err(|error| format!("load of its target: {error:#}"))?;
     let mut open = open(&mut storage)?;
     open.progs.try_freplace.set_autoload(true);
     open.progs
         .try_freplace
         .set_attach_target(target.progs.try_xdp.as_fd().as_raw_fd(), Some("try_target".to_owned()))
-        .map_err(|error| error.to_string())?;
-    open.load().map(drop).map_err(|error| format!("load: {error}"))
+        .map_err(|error| format!("{error:#}"))?;
+    open.load().map(drop).map_err(|error| format!("load: {error:#}"))
 }
 
 fn maps(
@@ -133,6 +133,6 @@ fn maps(
 ) -> Result<(), String> {
     let mut storage = MaybeUninit::uninit();
     let mut open = open(&mut storage)?;
-    choose(&mut open).set_autocreate(true).map_err(|error| error.to_string())?;
-    open.load().map(drop).map_err(|error| format!("create: {error}"))
+    choose(&mut open).set_autocreate(true).map_err(|error| format!("{error:#}"))?;
+    open.load().map(drop).map_err(|error| format!("create: {error:#}"))
 }

@@ -126,6 +126,7 @@ struct drop_event {
 	__u32 uid;
 	__u32 cpu;
 	__u32 known; /* enum drops_known */
+	__u32 original; /* length of the packet from where the captured bytes begin */
 	__u16 ethertype;
 	__u16 vlan;
 	__u16 rx_queue;	  /* as the driver recorded it plus one; 0 where it did not */
@@ -137,10 +138,9 @@ struct drop_event {
 	__u8 context; /* enum drops_context */
 	__u8 comm[WIRE_COMM];
 	__u8 interface[WIRE_IFNAME];
-	__u32 original; /* length of the packet from where the captured bytes begin */
 	__u8 _pad[6];
 };
-_Static_assert(sizeof(struct drop_event) == 200, "no hidden padding");
+_Static_assert(sizeof(struct drop_event) == 192, "no hidden padding");
 
 struct drops_noise {
 	__u64 start; /* function's address range; 0 to any: no symbol asked */

@@ -196,3 +196,43 @@ impl<'a> Event<'a> {
         (!self.captured.is_empty()).then_some((link, self.captured, self.raw.original))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Any bytes give an event, all of whose fields can be asked for, or a typed error.
+        #[test]
+        fn decoding_is_total(
+            bytes in proptest::collection::vec(any::<u8>(), 0..900),
+            stack_room in prop_oneof![Just(0_usize), Just(256)],
+        ) {
+            let Ok(event) = Event::decode(&bytes, stack_room) else { return Ok(()) };
+            prop_assert!(bytes.len() >= size_of::<drop_event>() + stack_room);
+            prop_assert!(event.stack().count() <= stack_room / 8);
+            prop_assert!(event.comm().len() <= 16 && event.interface().is_none_or(|name| name.len() <= 16));
+            prop_assert!(event.captured().is_none_or(|(_, packet, _)| packet.len() <= bytes.len()));
+            let flow = event.flow();
+            prop_assert_eq!(flow.src.is_some(), flow.protocol.is_some());
+            let _ = (event.inner(), event.socket(), event.vlan(), event.tcp_flags(), event.rx_queue(), event.in_softirq());
+        }
+    }
+
+    #[test]
+    fn a_tail_is_cut_where_the_header_says() {
+        let raw = drop_event { captured: 3, stack_size: 8, ..drop_event::default() };
+        let mut bytes = bytemuck::bytes_of(&raw).to_vec();
+        bytes.extend(7_u64.to_ne_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend([1, 2, 3, 0, 0, 0, 0, 0]);
+        let event = Event::decode(&bytes, 16).expect("whole");
+        assert_eq!(event.stack().collect::<Vec<_>>(), [7]);
+        assert_eq!(event.captured().map(|(_, packet, _)| packet), Some(&[1, 2, 3][..]));
+        assert!(
+            Event::decode(&bytes[..bytes.len() - 6], 16).is_err(),
+            "three bytes are said and two are there"
+        );
+    }
+}

@@ -120,8 +120,13 @@ impl Reader {
         }
     }
 
-    /// Reads every entry of every bank and returns the totals so far.
-    pub(super) fn read(&mut self, counters: &Mapped) -> &[Group] {
+    /// The totals at the last read.
+    pub(super) fn seen(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Reads every entry of every bank.
+    pub(super) fn read(&mut self, counters: &Mapped) {
         for group in &mut self.groups {
             (group.packets, group.bytes) = (0, 0);
         }
@@ -131,7 +136,6 @@ impl Reader {
                 self.add(cpu, entry);
             }
         }
-        &self.groups
     }
 
     fn add(&mut self, cpu: usize, entry: usize) {

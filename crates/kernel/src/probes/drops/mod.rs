@@ -175,9 +175,15 @@ impl<'obj> Drops<'obj> {
         &self.mechanisms
     }
 
-    /// The groups' totals so far, in the order in which they were first seen.
-    pub fn groups(&mut self) -> &[Group] {
-        self.groups.read(&self.counters)
+    /// Reads the banks, so that [`Drops::groups`] gives the totals of this moment.
+    pub fn read(&mut self) {
+        self.groups.read(&self.counters);
+    }
+
+    /// The groups' totals at the last [`Drops::read`], in the order in which they were first seen: a group keeps its
+    /// place.
+    pub fn groups(&self) -> &[Group] {
+        self.groups.seen()
     }
 
     /// Packets and bytes that found no room in the table.
