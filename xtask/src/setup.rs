@@ -68,9 +68,10 @@ const NEEDS: &[Need] = &[
     need(Scope::Lab, Probe::Command("nft"), "nftables", "nftables"),
     // Reads the captures that we write.
     need(Scope::Tests, Probe::Command("tshark"), "tshark", "wireshark-cli"),
-    // The VMs: the machine, its first user space, and the index of its modules.
+    // The VMs: the machine, its first user space (which virtme-ng examines with file), the index of its modules.
     need(Scope::Everything, Probe::Command("qemu-system-x86_64"), "qemu-system-x86", "qemu-system-x86-core"),
     need(Scope::Everything, Probe::Command("busybox"), "busybox-static", "busybox"),
+    need(Scope::Everything, Probe::Command("file"), "file", "file"),
     need(Scope::Everything, Probe::Command("depmod"), "kmod", "kmod"),
 ];
 

@@ -81,15 +81,19 @@ fn clippy(repo: &Repo) -> Result<()> {
     run::run(cargo.current_dir(&repo.root))
 }
 
+/// All tests that need no privileges, those of the live tests' own library too.
 fn unit_tests(repo: &Repo) -> Result<Tally> {
+    let everything = ["--workspace", "--exclude=plumb-live"].as_slice();
     let mut tally = Tally::default();
-    let mut cargo = run::cargo();
-    cargo.args(["test", "--workspace", "--exclude", "plumb-live", "--no-fail-fast"]).current_dir(&repo.root);
-    let status = run::lines(&mut cargo, &mut |line| {
-        println!("{line}");
-        tally.line(line);
-    })?;
-    run::check(&cargo, status)?;
+    for packages in [everything, &["--package=plumb-live", "--lib"]] {
+        let mut cargo = run::cargo();
+        cargo.args(["test", "--quiet", "--no-fail-fast"]).args(packages).current_dir(&repo.root);
+        let status = run::lines(&mut cargo, &mut |line| {
+            println!("{line}");
+            tally.line(line);
+        })?;
+        run::check(&cargo, status)?;
+    }
     Ok(tally)
 }
 

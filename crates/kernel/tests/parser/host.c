@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The kernel side's parser compiled for this machine: reads frames from standard input (a 32-bit length, then the
- * bytes, at 14 bytes an Ethernet header) and answers each with a fixed struct. The address sanitizer watches that
- * nothing outside the frame is read. */
+/* The kernel side's parser compiled for this machine: reads frames from standard input (a 32-bit length, then
+ * the bytes, at 14 bytes an Ethernet header) and answers each with a fixed struct. The address sanitizer
+ * watches that nothing outside the frame is read. */
 #define PLUMB_KERNEL_H /* in place of bpf/kernel.h: what the parser uses of it */
 #include <arpa/inet.h>
 #include <linux/types.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define __noinline __attribute__((noinline))
-#define bpf_ntohs ntohs
+#define bpf_ntohs  ntohs
 #undef __always_inline
 #define __always_inline inline
 
@@ -34,8 +34,8 @@ struct answer {
 
 static struct answer parse(const unsigned char *frame, __u32 length)
 {
-	struct cursor c = { .head = frame, .at = 14, .end = length };
-	struct answer a = { .vlan = -1, .tcp_flags = -1 };
+	struct cursor c = {.head = frame, .at = 14, .end = length};
+	struct answer a = {.vlan = -1, .tcp_flags = -1};
 	struct transport next = {};
 	__u16 ethertype = (__u16)frame[12] << 8 | frame[13];
 

@@ -125,7 +125,7 @@ struct drop_event {
 	__u32 pid;
 	__u32 uid;
 	__u32 cpu;
-	__u32 known; /* enum drops_known */
+	__u32 known;	/* enum drops_known */
 	__u32 original; /* length of the packet from where the captured bytes begin */
 	__u16 ethertype;
 	__u16 vlan;
@@ -177,7 +177,7 @@ struct drops_config {
 	__u8 events;   /* a record per packet instead of groups */
 	__u8 stack;    /* kernel stack in events */
 	__u8 wakeup;   /* enum wakeup_mode */
-	__u8 _pad[1];
+	__u8 _pad[5];
 };
 
 #endif
