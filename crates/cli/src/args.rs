@@ -1,0 +1,77 @@
+//! What can be typed. Only clap types: nothing is opened, resolved or printed while parsing.
+
+pub mod drops;
+pub mod explain;
+pub mod lab;
+pub mod observing;
+pub mod values;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+
+/// See what the Linux kernel does with packets.
+#[derive(Debug, Parser)]
+#[command(name = "plumb", version, subcommand_required = true, arg_required_else_help = false)]
+pub struct Cli {
+    /// Say which mechanism serves each hook and why, and show the causes below an error
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Drops(Box<drops::Drops>),
+    Explain(explain::Explain),
+    Lab(lab::Lab),
+    Doctor(Doctor),
+    Schema(Schema),
+    #[command(name = crate::child::SUBCOMMAND, hide = true)]
+    Become(Become),
+}
+
+/// What this kernel and these privileges allow, and what to do about the rest
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// How the facts are written
+    #[arg(long, value_enum, default_value_t = Report::Text)]
+    pub format: Report,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// Every record's columns with unit and meaning
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Only this record, such as `drop`
+    pub record: Option<String>,
+    /// How the columns are written
+    #[arg(long, value_enum, default_value_t = Report::Text)]
+    pub format: Report,
+    /// As Markdown tables, from which docs/records.md is made
+    #[arg(long, conflicts_with = "format")]
+    pub markdown: bool,
+}
+
+/// Waits for a byte and becomes a command: see [`crate::child`].
+#[derive(Debug, Args)]
+pub struct Become {
+    pub pipe: i32,
+    #[arg(last = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Formats of what is not a stream of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Report {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Values of arguments: text in, checked value out. The filter's words have theirs in `plumb_records::filter`.
+
+use plumb_sinks::format::{Format, UnknownExtension};
+use plumb_sinks::rotate::Rotate;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A positive time such as `10s`, `500ms`, `1m30s`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let parsed = if bare {
+        text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    } else {
+        text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok())
+    };
+    parsed
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "not a positive time such as 10s, 500ms or 2m".to_owned())
+}
+
+/// A positive size such as `4096`, `256K`, `10M`, `1GiB`: powers of 1024.
+pub fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" | "B" => 0,
+        "K" | "KB" | "KiB" | "k" => 10,
+        "M" | "MB" | "MiB" => 20,
+        "G" | "GB" | "GiB" => 30,
+        _ => return Err("not a size such as 4096, 256K, 10M or 1G".to_owned()),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "not a positive size such as 4096, 256K, 10M or 1G".to_owned())
+}
+
+/// As [`size`], for what the kernel counts in 32 bits.
+pub fn size_32(text: &str) -> Result<u32, String> {
+    u32::try_from(size(text)?).map_err(|_| "not less than 4G".to_owned())
+}
+
+/// When a file is closed and the next one begun. Units tell: `10M` is a size, `10m` a time; a bare number is bytes.
+pub fn rotate(text: &str) -> Result<Rotate, String> {
+    let size = size(text).map(Rotate::Size);
+    size.or_else(|_| duration(text).map(Rotate::Every))
+        .map_err(|_| "neither a size such as 100M nor a time such as 1h".to_owned())
+}
+
+/// How many dropped packets are too many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FailOver {
+    /// More than so many packets in the whole run.
+    Packets(u64),
+    /// More than so many packets per second, over the whole run.
+    Rate(f64),
+}
+
+impl FailOver {
+    /// Whether `packets` in `time` are too many.
+    pub fn exceeded(self, packets: u64, time: Duration) -> bool {
+        match self {
+            Self::Packets(most) => packets > most,
+            #[allow(clippy::cast_precision_loss, reason = "a rate; 2^53 packets are not reached")]
+            Self::Rate(most) => packets as f64 > most * time.as_secs_f64(),
+        }
+    }
+}
+
+impl fmt::Display for FailOver {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Packets(most) => write!(out, "{most}"),
+            Self::Rate(most) => write!(out, "{most}/s"),
+        }
+    }
+}
+
+impl FromStr for FailOver {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "not a number of packets such as 100, or a rate such as 50/s".to_owned();
+        match text.strip_suffix("/s") {
+            Some(rate) => {
+                let rate: f64 = rate.parse().map_err(|_| wrong())?;
+                if rate.is_finite() && rate >= 0.0 { Ok(Self::Rate(rate)) } else { Err(wrong()) }
+            }
+            None => text.parse().map(Self::Packets).map_err(|_| wrong()),
+        }
+    }
+}
+
+/// A file to write and its format, told by the extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// As given.
+    pub path: PathBuf,
+    /// From the extension.
+    pub format: Format,
+}
+
+impl FromStr for Output {
+    type Err = UnknownExtension;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let path = PathBuf::from(text);
+        Ok(Self { format: Format::of(&path)?, path })
+    }
+}
+
+/// A user by name or number.
+pub fn user(text: &str) -> Result<u32, String> {
+    if let Ok(uid) = text.parse() {
+        return Ok(uid);
+    }
+    match nix::unistd::User::from_name(text) {
+        Ok(Some(user)) => Ok(user.uid.as_raw()),
+        _ => Err("no user has this name; a number works too".to_owned()),
+    }
+}

@@ -1,0 +1,215 @@
+//! `plumb drops`: where the kernel drops packets, why, and whose they are.
+
+mod config;
+mod counting;
+mod groups;
+mod streaming;
+mod table;
+
+use crate::args::drops::Drops as Arguments;
+use crate::child::{self, Beside};
+use crate::clock::{Moment, Span};
+use crate::enrich::Names;
+use crate::enrich::netns::NetnsNames;
+use crate::enrich::reasons::ReasonNames;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::outputs::Outputs;
+use crate::pipeline::{self, End};
+use crate::plan::{self, Run, Stdout};
+use crate::signals::Signals;
+use crate::tables::Tables;
+use crate::{meter, text};
+use config::Asked;
+use plumb_kernel::probes::drops::{Drops, Late};
+use plumb_kernel::session::Storage;
+use plumb_kernel::support;
+use plumb_records::drop::{Drop, DropGroup};
+use plumb_records::enrich::Locations;
+use plumb_records::ledger::Ledger;
+use plumb_records::session::Session;
+
+/// Plans, attaches, observes, concludes.
+pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
+    let capture = plan::captures(&arguments.observing);
+    let events = arguments.events.events || capture;
+    let run = Run::resolve(&arguments.observing, events, verbose)?;
+    let asked = config::resolve(arguments, events, capture)?;
+    support::require("drops")?;
+    let mut signals = Signals::install()?;
+    let mut command = match run.command.as_slice() {
+        [] => None,
+        command => Some(Beside::prepare(command)?),
+    };
+    let mut storage = Storage::new();
+    let (mut drops, tables) = load(&mut storage, &asked)?;
+    let record = if events { Drop::RECORD } else { DropGroup::RECORD };
+    let outputs = Outputs::open(&run, record)?;
+    drops.attach(&late(&asked, &tables))?;
+    let ready = pipeline::ready(&run, command.as_mut())?;
+    for missing in &tables.missing {
+        eprintln!("plumb: {missing}");
+    }
+    let mut view = View { run: &run, asked: &asked, names: names(tables), outputs, ready };
+    view.open(&drops)?;
+    let seen = if events {
+        streaming::observe(&mut drops, &mut view, &mut signals, command.as_mut())?
+    } else {
+        counting::observe(&mut drops, &mut view, &mut signals, command.as_mut())?
+    };
+    if let Some(command) = &mut command {
+        command.stop(seen.end == End::Asked);
+    }
+    conclude(arguments, view, &seen)
+}
+
+/// Loads the probe; meanwhile another thread reads what names are made of. It has ended when this returns, so that
+/// no thread keeps our privileges.
+fn load<'obj>(storage: &'obj mut Storage, asked: &Asked) -> Outcome<(Drops<'obj>, Tables)> {
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(Tables::read);
+        let drops = Drops::load(storage, &asked.config);
+        let tables = reader
+            .join()
+            .map_err(|_| Failure::failed("the thread that reads the kernel's symbols ended early"));
+        Ok((drops?, tables?))
+    })
+}
+
+fn late(_asked: &Asked, _tables: &Tables) -> Late {
+    Late::default()
+}
+
+fn names(tables: Tables) -> Names {
+    Names {
+        locations: Locations::new(tables.symbols),
+        reasons: ReasonNames::new(tables.reasons),
+        netns: NetnsNames::read(),
+        interfaces: tables.interfaces,
+        families: Default::default(),
+        clock_offset: support::clock_offset_ns(),
+    }
+}
+
+/// What a run shows, and to whom.
+pub struct View<'a> {
+    run: &'a Run,
+    asked: &'a Asked,
+    names: Names,
+    outputs: Outputs,
+    ready: Moment,
+}
+
+/// How a run went.
+pub struct Seen {
+    end: End,
+    ledger: Ledger,
+}
+
+impl View<'_> {
+    /// The first record and the first line: what is watched, by which mechanism.
+    fn open(&mut self, drops: &Drops<'_>) -> Outcome<()> {
+        let hooks = drops.mechanisms();
+        let host = support::host();
+        self.outputs.write_about(&Session {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: host.name,
+            kernel: host.kernel,
+            boot_id: host.boot_id,
+            command: std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join(" "),
+            filters: self.asked.filters.clone(),
+            mechanisms: hooks.iter().map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned())).collect(),
+            clock_offset_ns: self.names.clock_offset,
+        });
+        self.outputs.flush();
+        if self.run.verbose {
+            for hook in hooks {
+                eprintln!(
+                    "plumb: {} by {}: program {}, {} bytes of BPF, {} bytes of machine code",
+                    hook.hook, hook.mechanism, hook.id, hook.bpf_bytes, hook.jited_bytes
+                );
+            }
+        }
+        if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
+            self.say(&format!("{}\n", self.title(drops)))?;
+        }
+        Ok(())
+    }
+
+    fn title(&self, drops: &Drops<'_>) -> String {
+        let hooks: Vec<String> =
+            drops.mechanisms().iter().map(|hook| format!("{} by {}", hook.hook, hook.mechanism)).collect();
+        let noise = if self.asked.hide_noise { ", noise hidden" } else { "" };
+        let filters = if self.asked.filters.is_empty() {
+            "every namespace and interface".to_owned()
+        } else {
+            self.asked.filters.join(", ")
+        };
+        format!("Dropped packets ({}): {filters}{noise}", hooks.join(", "))
+    }
+
+    /// Text for people. A reader that is gone ends the run.
+    fn say(&mut self, text: &str) -> Outcome<()> {
+        if self.outputs.closed() || text::say(text)? {
+            return Ok(());
+        }
+        self.outputs.close();
+        Ok(())
+    }
+
+    /// The ledger so far or, where `whole`, of the run. While programs run the counters are not of one moment, so what
+    /// was seen then is what has an account.
+    fn ledger(&self, drops: &Drops<'_>, end: Moment, whole: bool) -> Ledger {
+        let counted = drops.ledger();
+        let mut ledger = Ledger {
+            records: self.outputs.records(),
+            duration_ns: Span { start: self.ready, end }.nanoseconds(),
+            cost_cpu_ns: meter::cpu_time().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+            peak_rss_bytes: meter::peak_memory(),
+            ..counted
+        };
+        if !whole {
+            ledger.seen = ledger.accounted();
+        }
+        ledger
+    }
+}
+
+/// Writes the ledger, tells people, and decides on the exit code: a failure of ours comes before what was asked to
+/// fail, and that before CMD's own status.
+fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen) -> Outcome<Exit> {
+    let ledger = &seen.ledger;
+    view.outputs.write_about(ledger);
+    view.outputs.flush();
+    if matches!(view.run.stdout, Stdout::Records(_)) {
+        if view.run.verbose || !ledger.complete {
+            eprintln!("plumb: {}", text::sentence(ledger));
+        }
+    } else {
+        view.say(&format!("{}\n", text::sentence(ledger)))?;
+    }
+    view.outputs.result()?;
+    if !ledger.balances() {
+        return Err(
+            Failure::failed("the account of packets does not balance").because(text::sentence(ledger))
+        );
+    }
+    let dropped = ledger.seen.saturating_sub(ledger.filtered);
+    let time = std::time::Duration::from_nanos(ledger.duration_ns);
+    if let Some(most) = arguments.reasons.fail_over
+        && most.exceeded(dropped, time)
+    {
+        eprintln!("plumb: {dropped} packets were dropped, more than --fail-over {most} allows");
+        return Ok(Exit::Failed);
+    }
+    if view.run.strict && !ledger.complete {
+        eprintln!("plumb: the output is incomplete, and --strict was given");
+        return Ok(Exit::Incomplete);
+    }
+    Ok(match seen.end {
+        End::Command(status) => child::exit_of(status),
+        End::Time | End::Count | End::Asked | End::Output => Exit::Done,
+    })
+}

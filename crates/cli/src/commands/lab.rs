@@ -1,0 +1,179 @@
+//! `plumb lab`: a small network with faults, and a command that runs in it.
+
+use crate::args::lab::Lab as Arguments;
+use crate::child::{self, Running};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::signals::Signals;
+use crate::text::{say, width};
+use plumb_kernel::support;
+use plumb_lab::faults::{self, Fault};
+use plumb_lab::{KernelVersion, Lab};
+use plumb_sinks::text::Style;
+use plumb_sinks::text::table::{Head, Table};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Builds the network, runs CMD in it while faults are injected, and removes everything.
+pub fn run(arguments: &Arguments) -> Outcome<Exit> {
+    if arguments.list {
+        return super::print(&list()?);
+    }
+    let faults = chosen(&arguments.fault)?;
+    support::require("lab")?;
+    let mut signals = Signals::install()?;
+    let lab = Lab::new().map_err(|error| Failure::failed("cannot build the lab").because(error))?;
+    let stop = AtomicBool::new(false);
+    let (exit, injected) = std::thread::scope(|scope| {
+        let injecting = scope.spawn(|| inject(&lab, &faults, arguments.rate, &stop));
+        // Set whatever happens here, or the scope would wait for ever.
+        let guard = StopGuard(&stop);
+        let exit = match arguments.command.as_slice() {
+            [] => wait(&lab, &mut signals),
+            [program, words @ ..] => beside(&lab, Command::new(program).args(words), &mut signals),
+        };
+        drop(guard);
+        (exit, injecting.join())
+    });
+    let exit = exit?;
+    injected.map_err(|_| Failure::failed("the thread that injects faults ended early"))??;
+    Ok(exit)
+}
+
+/// Says stop when it is dropped, also by a panic.
+struct StopGuard<'a>(&'a AtomicBool);
+
+impl Drop for StopGuard<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The faults that were asked for, each once; `all` are those that this kernel can show.
+fn chosen(words: &[String]) -> Outcome<Vec<&'static Fault>> {
+    let mut chosen: Vec<&'static Fault> = Vec::new();
+    for word in words {
+        let named: Vec<&'static Fault> = match word.as_str() {
+            "all" => visible()?,
+            name => vec![faults::find(name).map_err(|_| {
+                Failure::arguments(format!("the lab has no fault {name}"))
+                    .help("`plumb lab --list` shows them")
+            })?],
+        };
+        for fault in named {
+            if !chosen.iter().any(|other| other.name == fault.name) {
+                chosen.push(fault);
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+fn kernel() -> Outcome<KernelVersion> {
+    KernelVersion::running()
+        .map_err(|error| Failure::failed("cannot tell the kernel's version").because(error))
+}
+
+fn visible() -> Outcome<Vec<&'static Fault>> {
+    let kernel = kernel()?;
+    Ok(faults::all().filter(|fault| !(fault.expect)(kernel).is_empty()).collect())
+}
+
+fn list() -> Outcome<String> {
+    let kernel = kernel()?;
+    let mut table =
+        Table::new([Head::text("fault"), Head::flexible("what it does"), Head::flexible("expected drops")]);
+    for fault in faults::all() {
+        let expected: Vec<String> = (fault.expect)(kernel)
+            .iter()
+            .map(|expect| format!("{} ({})", expect.reason, expect.symbol))
+            .collect();
+        let expected =
+            if expected.is_empty() { "this kernel cannot show it".to_owned() } else { expected.join(", ") };
+        table.row([fault.name, fault.what, &expected]);
+    }
+    Ok(table.render(width(), Style::default()))
+}
+
+/// Without CMD: says how to get in, and waits for Ctrl-C.
+fn wait(lab: &Lab, signals: &mut Signals) -> Outcome<Exit> {
+    let mut text = String::new();
+    for (role, host) in [("sender", lab.sender()), ("receiver", lab.receiver())] {
+        let name = host.netns.name();
+        text.push_str(&format!(
+            "{role}: {} and {} on {}; to enter: ip netns exec {name} $SHELL\n",
+            host.v4, host.v6, host.interface
+        ));
+    }
+    text.push_str("Ctrl-C removes both.\n");
+    say(&text)?;
+    while !signals.stopped() {
+        signals.wait(None);
+    }
+    Ok(Exit::Done)
+}
+
+/// Runs CMD in the receiving host to its end, or until we are asked to end.
+fn beside(lab: &Lab, command: &mut Command, signals: &mut Signals) -> Outcome<Exit> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let child = lab
+        .receiver()
+        .spawn(command)
+        .map_err(|error| Failure::failed(format!("cannot run {program} in the lab")).because(error))?;
+    let mut running = Running::new(child);
+    loop {
+        if let Some(status) = running.ended() {
+            return Ok(child::exit_of(status));
+        }
+        if signals.stopped() {
+            running.stop(true);
+            return Ok(Exit::Done);
+        }
+        signals.wait(None);
+    }
+}
+
+/// Injects every fault each second until `stop`, so that together they offer about `rate` packets a second.
+fn inject(lab: &Lab, faults: &[&Fault], rate: u32, stop: &AtomicBool) -> Outcome<()> {
+    let stopped = || stop.load(Ordering::Relaxed);
+    let each = u64::from(rate).div_ceil(faults.len().max(1) as u64);
+    while !faults.is_empty() && !stopped() {
+        let round = Instant::now();
+        for fault in faults {
+            if stopped() {
+                return Ok(());
+            }
+            (fault.inject)(lab, each)
+                .map_err(|error| Failure::failed(format!("cannot inject {}", fault.name)).because(error))?;
+        }
+        // Short naps: the end of CMD must not wait for the second to pass.
+        while round.elapsed() < Duration::from_secs(1) && !stopped() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{chosen, list, visible};
+    use crate::failure::Exit;
+
+    #[test]
+    fn faults_are_chosen_by_name_each_once() {
+        let all = visible().unwrap();
+        let first = all.first().unwrap().name;
+        let words = ["all".to_owned(), first.to_owned()];
+        assert_eq!(chosen(&words).unwrap().len(), all.len());
+        assert_eq!(chosen(&["no-such".to_owned()]).unwrap_err().exit, Exit::Arguments);
+        assert!(chosen(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_list_has_every_fault() {
+        let list = list().unwrap();
+        for fault in plumb_lab::faults::all() {
+            assert!(list.contains(fault.name));
+        }
+    }
+}

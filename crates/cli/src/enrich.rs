@@ -1,0 +1,122 @@
+//! From the kernel's numbers to names, cached so that a stream of events allocates nothing.
+
+pub mod interfaces;
+pub mod netns;
+pub mod packet;
+pub mod reasons;
+
+use crate::clock::Moment;
+use interfaces::Interfaces;
+use netns::NetnsNames;
+use packet::Families;
+use plumb_kernel::probes::drops::{Event, Group};
+use plumb_records::column::Time;
+use plumb_records::drop::{Drop, DropGroup};
+use plumb_records::enrich::Locations;
+use reasons::ReasonNames;
+
+/// Everything that names something.
+pub struct Names {
+    /// Addresses of code.
+    pub locations: Locations,
+    /// Drop reasons.
+    pub reasons: ReasonNames,
+    /// Network namespaces.
+    pub netns: NetnsNames,
+    /// Interfaces that a packet came in by.
+    pub interfaces: Interfaces,
+    /// Protocol families.
+    pub families: Families,
+    /// Realtime less monotonic, in nanoseconds.
+    pub clock_offset: i64,
+}
+
+impl Names {
+    /// The record of one dropped packet, without its stack.
+    pub fn drop<'a>(&'a mut self, event: &'a Event<'a>) -> Drop<'a> {
+        let Self { locations, reasons, netns, interfaces, families, clock_offset } = self;
+        let at = Moment(event.monotonic_ns());
+        let reason = reasons.name(event.reason());
+        let (flow, inner, socket) = (event.flow(), event.inner(), event.socket());
+        let (tunnel, inner) = inner.map_or((None, None), |(tunnel, inner)| (Some(tunnel), Some(inner)));
+        Drop {
+            time: at.time(*clock_offset),
+            reason: Some(reason.name),
+            reason_id: event.reason(),
+            subsystem: reason.subsystem,
+            location: locations.text(event.location()),
+            interface: interfaces.name(event.netns(), event.ifindex(), event.interface()),
+            ifindex: event.ifindex(),
+            netns: event.netns(),
+            netns_name: event.netns().and_then(|inode| netns.name(inode, at)),
+            src_ip: flow.src,
+            dst_ip: flow.dst,
+            src_port: flow.src_port,
+            dst_port: flow.dst_port,
+            protocol: flow.protocol,
+            family: families.name(event.ethertype(), event.socket_family()),
+            length_bytes: event.length(),
+            vlan: event.vlan(),
+            tcp_flags: event.tcp_flags().map(packet::tcp_flags),
+            tunnel,
+            inner_src_ip: inner.and_then(|flow| flow.src),
+            inner_dst_ip: inner.and_then(|flow| flow.dst),
+            inner_src_port: inner.and_then(|flow| flow.src_port),
+            inner_dst_port: inner.and_then(|flow| flow.dst_port),
+            inner_protocol: inner.and_then(|flow| flow.protocol),
+            rx_queue: event.rx_queue(),
+            cpu: event.cpu(),
+            pid: Some(event.pid()),
+            comm: Some(event.comm()),
+            in_softirq: event.in_softirq(),
+            uid: socket.map(|(uid, _)| uid),
+            cgroup: socket.map(|(_, cgroup)| cgroup),
+            stack: None,
+        }
+    }
+
+    /// The record of a group, without its times and its stack. Columns that --by did not ask for are not shown, so
+    /// what they hold does not matter.
+    pub fn group<'a>(&'a mut self, group: &'a Group, now: Moment) -> DropGroup<'a> {
+        let Self { locations, reasons, netns, interfaces, families, .. } = self;
+        let reason = reasons.name(group.reason());
+        let (flow, socket) = (group.flow(), group.socket());
+        DropGroup {
+            reason: Some(reason.name),
+            reason_id: Some(group.reason()),
+            subsystem: reason.subsystem,
+            location: locations.text(group.location()),
+            interface: interfaces.name(group.netns(), group.ifindex(), group.interface()),
+            ifindex: group.ifindex(),
+            netns: group.netns(),
+            netns_name: group.netns().and_then(|inode| netns.name(inode, now)),
+            packets: group.packets,
+            bytes: group.bytes,
+            src_ip: flow.src,
+            dst_ip: flow.dst,
+            src_port: flow.src_port,
+            dst_port: flow.dst_port,
+            protocol: flow.protocol,
+            pid: Some(group.pid()),
+            comm: Some(group.comm()),
+            in_softirq: group.in_softirq(),
+            uid: socket.map(|(uid, _)| uid),
+            cgroup: socket.map(|(_, cgroup)| cgroup),
+            cpu: group.cpu(),
+            family: families.name(group.ethertype(), group.socket_family()),
+            ..DropGroup::default()
+        }
+    }
+
+    /// A stack as texts, innermost first; an address without a symbol stays a number.
+    pub fn stack(&mut self, addresses: impl Iterator<Item = u64>) -> Vec<String> {
+        let text =
+            |address| self.locations.text(address).map_or_else(|| format!("{address:#x}"), str::to_owned);
+        addresses.map(text).collect()
+    }
+
+    /// When a moment was, in the world's time.
+    pub fn time(&self, moment: Moment) -> Time {
+        moment.time(self.clock_offset)
+    }
+}

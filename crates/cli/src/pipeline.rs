@@ -1,0 +1,124 @@
+//! The run loop, the same for every observing command: ready, start CMD, wait and tick, end.
+//!
+//! One thread does it all. Before it: the plan, the output files, and attach. After it: detach, the last reads, the
+//! ledger.
+
+use crate::child::Beside;
+use crate::clock::{Moment, Span};
+use crate::failure::{Failure, Outcome};
+use crate::plan::Run;
+use crate::privileges;
+use crate::signals::Signals;
+use caps::Capability;
+use std::fs::File;
+use std::process::ExitStatus;
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The time of --for is over.
+    Time,
+    /// The records of --count are written.
+    Count,
+    /// A signal asked for it.
+    Asked,
+    /// CMD ended.
+    Command(ExitStatus),
+    /// The output takes no more: its reader is gone, or it failed.
+    Output,
+}
+
+/// What a command does in the loop.
+pub trait Observed {
+    /// Takes what comes until `until`; returns early where `stop` says so.
+    fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()>;
+    /// An interval is over.
+    fn tick(&mut self, span: Span) -> Outcome<()>;
+    /// Whether the output wants no more.
+    fn over(&self) -> Option<End>;
+}
+
+/// What can end a wait from outside.
+pub struct Stop<'a> {
+    signals: &'a mut Signals,
+    command: Option<&'a mut Beside>,
+    ended: Option<End>,
+}
+
+impl Stop<'_> {
+    /// Whether the run is to end. Cheap: asked after every batch of events.
+    pub fn asked(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = if self.signals.stopped() {
+                Some(End::Asked)
+            } else if self.signals.child_changed() {
+                self.command.as_mut().and_then(|command| command.ended()).map(End::Command)
+            } else {
+                None
+            };
+        }
+        self.ended.is_some()
+    }
+
+    /// Sleeps until then, or until a signal comes.
+    pub fn sleep(&mut self, until: Moment) {
+        while !self.asked() && !until.left().is_zero() {
+            self.signals.wait((until != NEVER).then(|| until.left()));
+        }
+    }
+}
+
+/// Further away than any run is long.
+const NEVER: Moment = Moment(u64::MAX);
+
+/// Everything is attached: says so, gives up what privileges are no longer needed, and lets CMD begin. Returns the
+/// moment of readiness.
+pub fn ready(run: &Run, command: Option<&mut Beside>) -> Outcome<Moment> {
+    // The next file of a rotated output may lie in a folder that only root may write to.
+    let writes_later = run.output.as_ref().is_some_and(|(_, rotate)| rotate.is_some());
+    let kept: &[Capability] = if writes_later { &[Capability::CAP_DAC_OVERRIDE] } else { &[] };
+    if let Some(path) = &run.ready_file {
+        privileges::drop_all_but(&[Capability::CAP_DAC_OVERRIDE])?;
+        File::create(path)
+            .map_err(|error| Failure::failed(format!("cannot create {}", path.display())).because(error))?;
+    }
+    privileges::drop_all_but(kept)?;
+    let ready = Moment::now();
+    if let Some(command) = command {
+        command.start()?;
+    }
+    Ok(ready)
+}
+
+/// Observes from `ready` until something ends the run. Returns what did, and when the interval that is not yet ticked
+/// began.
+pub fn observe(
+    run: &Run,
+    ready: Moment,
+    signals: &mut Signals,
+    command: Option<&mut Beside>,
+    observed: &mut dyn Observed,
+) -> Outcome<(End, Moment)> {
+    let mut stop = Stop { signals, command, ended: None };
+    let deadline = run.duration.map_or(NEVER, |time| ready.after(time));
+    let mut begun = ready;
+    let mut next = run.interval.map_or(NEVER, |time| ready.after(time));
+    loop {
+        observed.wait(deadline.min(next), &mut stop)?;
+        let now = Moment::now();
+        let end = if stop.asked() { stop.ended } else { observed.over() };
+        let late = (now >= deadline).then_some(End::Time);
+        if let Some(end) = end.or(late) {
+            return Ok((end, begun));
+        }
+        if let Some(interval) = run.interval
+            && now >= next
+        {
+            observed.tick(Span { start: begun, end: now })?;
+            begun = now;
+            while next <= now {
+                next = next.after(interval);
+            }
+        }
+    }
+}

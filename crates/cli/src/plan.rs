@@ -1,0 +1,121 @@
+//! From what was typed to what is done: everything that can be refused is refused here, before anything is attached.
+
+pub mod filter;
+pub mod keys;
+pub mod netns;
+
+use crate::args::observing::{self, Observing};
+use crate::args::values::Output;
+use crate::failure::{Failure, Outcome};
+use plumb_sinks::format::Format;
+use plumb_sinks::rotate::Rotate;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often a terminal is redrawn.
+const REDRAW: Duration = Duration::from_secs(1);
+
+/// What standard output holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdout {
+    /// A table that is redrawn in place.
+    Live,
+    /// Plain text.
+    Plain,
+    /// Text around the records, which go to a file.
+    Summary,
+    /// Records, in one of the formats for programs.
+    Records(Format),
+}
+
+/// A run of an observing command, resolved.
+#[derive(Debug)]
+pub struct Run {
+    /// From readiness; `None`: until something else ends the run.
+    pub duration: Option<Duration>,
+    /// Records after which it ends.
+    pub count: Option<u64>,
+    /// How often groups are written or something is redrawn; `None`: once, at the end.
+    pub interval: Option<Duration>,
+    /// --interval was given: records are written at each, rather than only at the end.
+    pub periodic: bool,
+    /// A ledger each interval.
+    pub ledger: bool,
+    /// Incomplete output is a failure.
+    pub strict: bool,
+    /// Created when everything is attached.
+    pub ready_file: Option<PathBuf>,
+    /// Runs beside us; empty: nothing does.
+    pub command: Vec<OsString>,
+    /// What standard output holds.
+    pub stdout: Stdout,
+    /// It is a terminal.
+    pub terminal: bool,
+    /// The file, its format, and when the next one begins.
+    pub output: Option<(Output, Option<Rotate>)>,
+    /// -v
+    pub verbose: bool,
+}
+
+impl Run {
+    /// Resolves the shared flags. `events`: --events was given or is implied.
+    pub fn resolve(observing: &Observing, events: bool, verbose: bool) -> Outcome<Self> {
+        Self::on(observing, events, verbose, std::io::stdout().is_terminal() && !dumb())
+    }
+
+    fn on(observing: &Observing, events: bool, verbose: bool, terminal: bool) -> Outcome<Self> {
+        let (ends, out) = (&observing.ends, &observing.output);
+        let to_file = out.output.is_some();
+        let stdout = match out.format {
+            None if to_file && events => Stdout::Summary,
+            None | Some(observing::Format::Text) if terminal && !events => Stdout::Live,
+            None if to_file => Stdout::Summary,
+            None | Some(observing::Format::Text) => Stdout::Plain,
+            Some(observing::Format::Json) => Stdout::Records(Format::Json),
+            Some(observing::Format::Csv) => Stdout::Records(Format::Csv),
+            Some(observing::Format::Pcapng) => Stdout::Records(Format::Pcapng),
+        };
+        if stdout == Stdout::Records(Format::Pcapng) && terminal {
+            return Err(Failure::arguments("pcapng is not for a terminal")
+                .help("pipe it into tshark -r -, or use --output"));
+        }
+        // What people look at is redrawn; records follow only an interval that was asked for.
+        let redrawn = (terminal && matches!(stdout, Stdout::Live | Stdout::Summary)).then_some(REDRAW);
+        if ends.count.is_some() && !events && out.interval.is_none() {
+            return Err(Failure::arguments(
+                "--count counts records, and groups are written once, at the end",
+            )
+            .help("add --events or --interval"));
+        }
+        Ok(Self {
+            duration: ends.duration,
+            count: ends.count,
+            interval: out.interval.or(redrawn),
+            periodic: out.interval.is_some(),
+            ledger: out.ledger,
+            strict: out.strict,
+            ready_file: out.ready_file.clone(),
+            command: observing.command.clone(),
+            stdout,
+            terminal,
+            output: out.output.clone().map(|output| (output, out.rotate)),
+            verbose,
+        })
+    }
+}
+
+/// A terminal that cannot move its cursor is written to like a pipe.
+fn dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}
+
+/// Whether a packet capture is asked for, to a file or to standard output.
+pub fn captures(observing: &Observing) -> bool {
+    let file = observing.output.output.as_ref().map(|output| output.format);
+    file == Some(Format::Pcapng) || observing.output.format == Some(observing::Format::Pcapng)
+}
+
+#[cfg(test)]
+mod tests;

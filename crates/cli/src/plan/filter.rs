@@ -1,0 +1,97 @@
+//! From the filter's words to the filter: names of interfaces, namespaces and cgroups become the kernel's numbers.
+
+use super::netns::Netns;
+use crate::args::observing::FilterWords;
+use crate::failure::{Failure, Outcome};
+use plumb_records::filter::Filter;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The filter, with every name resolved.
+pub fn filter(words: &FilterWords) -> Outcome<Filter> {
+    let netns = words.netns.as_deref().map(Netns::find).transpose()?;
+    let filter = Filter {
+        protocols: words.proto.clone(),
+        hosts: words.host.clone(),
+        sources: words.src.clone(),
+        destinations: words.dst.clone(),
+        ports: words.port.clone(),
+        source_ports: words.sport.clone(),
+        destination_ports: words.dport.clone(),
+        pids: words.pid.clone(),
+        comms: words.comm.clone(),
+        cgroups: words.cgroup.iter().map(|word| cgroup(word)).collect::<Outcome<_>>()?,
+        uids: words.uid.clone(),
+        interfaces: interfaces(&words.interface, netns.as_ref())?,
+        netns: netns.map(|netns| netns.inode),
+    };
+    filter.check().map_err(|error| Failure::arguments(error.to_string()))?;
+    Ok(filter)
+}
+
+fn interfaces(names: &[String], netns: Option<&Netns>) -> Outcome<Vec<(u64, u32)>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let netns = netns.cloned().map_or_else(Netns::own, Ok)?;
+    Ok(netns.indexes(names)?.into_iter().map(|index| (netns.inode, index)).collect())
+}
+
+/// The id of a cgroup is the inode of its directory (kernfs on 64-bit systems).
+fn cgroup(word: &str) -> Outcome<u64> {
+    if let Ok(id) = word.parse() {
+        return Ok(id);
+    }
+    let path = Path::new("/sys/fs/cgroup").join(word);
+    let directory = std::fs::metadata(&path).map_err(|error| {
+        Failure::arguments(format!("there is no cgroup {}", path.display()))
+            .because(error)
+            .help("give a path below /sys/fs/cgroup, or an id")
+    })?;
+    Ok(directory.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cgroup, filter};
+    use crate::args::{Cli, Command};
+    use crate::failure::Exit;
+    use crate::plan::netns::Netns;
+    use clap::Parser;
+    use plumb_records::filter::Filter;
+
+    fn resolve(arguments: &str) -> crate::failure::Outcome<Filter> {
+        let words = ["plumb", "drops"].into_iter().chain(arguments.split_whitespace());
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Drops(drops) => filter(&drops.observing.filter),
+            other => panic!("parsed as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_words_keep_everything() {
+        assert!(resolve("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_interface_is_one_of_a_namespace() {
+        let own = Netns::own().unwrap().inode;
+        let filter = resolve("-i lo --proto udp").unwrap();
+        assert_eq!(filter.interfaces, [(own, 1)]);
+        assert_eq!(filter.netns, None, "the interface's own namespace suffices");
+        assert_eq!(resolve(&format!("--netns {own}")).unwrap().netns, Some(own));
+    }
+
+    #[test]
+    fn what_cannot_be_is_a_bad_argument() {
+        let many = (0..=Filter::MAX).map(|port| port.to_string()).collect::<Vec<_>>().join(",");
+        for arguments in ["-i none0", "--netns none", "--cgroup none.slice", &format!("--port {many}")] {
+            assert_eq!(resolve(arguments).unwrap_err().exit, Exit::Arguments, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn a_cgroup_is_an_id_or_a_directory() {
+        assert_eq!(cgroup("42").unwrap(), 42);
+    }
+}

@@ -1,0 +1,205 @@
+//! Network namespaces and the interfaces in them, by the names that people use.
+
+use crate::failure::{Exit, Failure, Outcome};
+use nix::net::if_::if_nameindex;
+use nix::sched::{CloneFlags, setns};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where `ip netns` keeps its names.
+const NAMES: &str = "/run/netns";
+
+/// Process ids end below this (PID_MAX_LIMIT in include/linux/threads.h); inodes of namespaces are far above it:
+/// from PROC_DYNAMIC_FIRST, and since 6.18 a little below for the first namespace.
+const PID_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// A network namespace, and the file that stands for it where one was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Netns {
+    /// Its inode: how the kernel and our records call it.
+    pub inode: u64,
+    path: Option<PathBuf>,
+}
+
+/// An interface of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Index in its namespace.
+    pub index: u32,
+    /// Its name at the moment.
+    pub name: String,
+}
+
+impl Netns {
+    /// The namespace that we run in.
+    pub fn own() -> Outcome<Self> {
+        Self::of_file(PathBuf::from("/proc/self/ns/net")).map_err(|error| {
+            Failure::failed("cannot tell our own network namespace").because(error).help("is /proc mounted?")
+        })
+    }
+
+    /// A name of /run/netns, a process id, or an inode.
+    pub fn find(word: &str) -> Outcome<Self> {
+        let named = Path::new(NAMES).join(word);
+        let is_name = !word.contains('/') && !matches!(word, "" | "." | "..");
+        if is_name && let Ok(netns) = Self::of_file(named) {
+            return Ok(netns);
+        }
+        match word.parse::<u64>() {
+            Ok(inode) if inode > PID_LIMIT => Ok(Self { inode, path: file_of(inode) }),
+            Ok(pid) => Self::of_process(pid),
+            Err(_) => {
+                Err(Failure::arguments(format!("no network namespace is called {word}")).help(named_ones()))
+            }
+        }
+    }
+
+    /// Those that have a name in /run/netns.
+    pub fn named() -> Vec<Self> {
+        let entries = std::fs::read_dir(NAMES).into_iter().flatten().flatten();
+        entries.filter_map(|entry| Self::of_file(entry.path()).ok()).collect()
+    }
+
+    fn of_process(pid: u64) -> Outcome<Self> {
+        Self::of_file(PathBuf::from(format!("/proc/{pid}/ns/net"))).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                Failure::privileges(format!("cannot look at the namespace of process {pid}"))
+                    .because(error)
+                    .help("run as root, or give the inode that `ls -l /proc/PID/ns/net` shows its owner")
+            }
+            _ => Failure::arguments(format!("there is no process {pid}")).help(named_ones()),
+        })
+    }
+
+    fn of_file(path: PathBuf) -> io::Result<Self> {
+        let inode = std::fs::metadata(&path)?.ino();
+        Ok(Self { inode, path: Some(path) })
+    }
+
+    /// The interfaces in it, in the order of their indexes.
+    pub fn interfaces(&self) -> Outcome<Vec<Interface>> {
+        let unreadable = |error: io::Error| {
+            let missing = error.kind() == io::ErrorKind::PermissionDenied;
+            let mut failure =
+                Failure::failed("cannot list the interfaces of the network namespace").because(error);
+            if missing {
+                failure.exit = Exit::Privileges;
+                failure = failure.help(
+                    "entering another namespace needs CAP_SYS_ADMIN; leave --interface out, or run as root",
+                );
+            }
+            failure
+        };
+        let Some(path) = &self.path else {
+            return Err(Failure::arguments(format!("no file stands for network namespace {}", self.inode))
+                .help("leave --interface out, or name the namespace by a process in it"));
+        };
+        if Self::own()?.inode == self.inode {
+            return list().map_err(unreadable);
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        // A namespace belongs to a thread: one of its own, so that ours never changes.
+        let listed = std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    setns(file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from).and_then(|()| list())
+                })
+                .join()
+        });
+        listed
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that listed them ended early")))
+            .map_err(unreadable)
+    }
+
+    /// The indexes of the interfaces called `names`.
+    pub fn indexes(&self, names: &[String]) -> Outcome<Vec<u32>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        pick(&self.interfaces()?, names)
+    }
+}
+
+fn pick(interfaces: &[Interface], names: &[String]) -> Outcome<Vec<u32>> {
+    let index =
+        |name: &String| interfaces.iter().find(|interface| interface.name == *name).map(|found| found.index);
+    let missing = names.iter().find(|name| index(name).is_none());
+    match missing {
+        None => Ok(names.iter().filter_map(index).collect()),
+        Some(name) => {
+            let known: Vec<&str> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
+            Err(Failure::arguments(format!("there is no interface {name}"))
+                .help(format!("there are: {}; --netns looks in another namespace", known.join(", "))))
+        }
+    }
+}
+
+fn list() -> io::Result<Vec<Interface>> {
+    let listed = if_nameindex()?;
+    let interface = |found: &nix::net::if_::Interface| Interface {
+        index: found.index(),
+        name: found.name().to_string_lossy().into_owned(),
+    };
+    let mut interfaces: Vec<Interface> = listed.iter().map(interface).collect();
+    interfaces.sort_by_key(|found| found.index);
+    Ok(interfaces)
+}
+
+/// A file that stands for the namespace `inode`: a name, else a process in it.
+fn file_of(inode: u64) -> Option<PathBuf> {
+    let is_it = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| found.ino() == inode);
+    let entries =
+        |folder: &str| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries(NAMES).find(is_it).or_else(|| entries("/proc").map(|process| process.join("ns/net")).find(is_it))
+}
+
+fn named_ones() -> String {
+    let entries = std::fs::read_dir(NAMES).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        "no namespace has a name here; give a process id or an inode".to_owned()
+    } else {
+        format!("there are: {}; a process id or an inode works too", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Interface, Netns, pick};
+    use crate::failure::Exit;
+
+    fn interfaces() -> Vec<Interface> {
+        [(1, "lo"), (7, "eth0")].map(|(index, name)| Interface { index, name: name.to_owned() }).into()
+    }
+
+    #[test]
+    fn an_unknown_interface_names_those_that_exist() {
+        assert_eq!(pick(&interfaces(), &["eth0".into(), "lo".into()]).unwrap(), [7, 1]);
+        let failure = pick(&interfaces(), &["eth0".into(), "eth1".into()]).unwrap_err();
+        assert_eq!(failure.exit, Exit::Arguments);
+        assert_eq!(
+            failure.to_string(),
+            "there is no interface eth1; there are: lo, eth0; --netns looks in another namespace"
+        );
+    }
+
+    #[test]
+    fn our_own_namespace_is_found_in_three_ways() {
+        let own = Netns::own().unwrap();
+        assert_eq!(Netns::find(&std::process::id().to_string()).unwrap().inode, own.inode);
+        let by_inode = Netns::find(&own.inode.to_string()).unwrap();
+        assert_eq!(by_inode.inode, own.inode);
+        assert!(by_inode.interfaces().unwrap().iter().any(|interface| interface.name == "lo"));
+    }
+
+    #[test]
+    fn what_names_no_namespace_is_a_bad_argument() {
+        for word in ["no-such-namespace", "", "..", "../netns", "4194304"] {
+            assert_eq!(Netns::find(word).unwrap_err().exit, Exit::Arguments, "{word}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A terminal that is redrawn in place, and given back as it was, whatever happens.
+
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::queue;
+use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, size};
+use std::io::{self, Write};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the terminal is ours: the panic hook must know.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The terminal on standard output while a live table is shown. Dropping it gives the terminal back.
+pub struct Screen(());
+
+impl Screen {
+    /// Takes the terminal: what stood there returns at the end.
+    pub fn take() -> io::Result<Self> {
+        restore_on_panic();
+        let mut out = io::stdout().lock();
+        TAKEN.store(true, Ordering::SeqCst);
+        let screen = Self(());
+        queue!(out, EnterAlternateScreen, Hide)?;
+        out.flush()?;
+        Ok(screen)
+    }
+
+    /// Columns and rows; what old terminals had where it cannot be told.
+    pub fn size(&self) -> (usize, usize) {
+        let (columns, rows) = size().unwrap_or((80, 24));
+        (usize::from(columns.max(20)), usize::from(rows.max(6)))
+    }
+
+    /// Shows `text`, whose lines must fit the width; lines below the last row are left out.
+    pub fn draw(&self, text: &str) -> io::Result<()> {
+        let (_, rows) = self.size();
+        let mut out = io::stdout().lock();
+        queue!(out, MoveTo(0, 0))?;
+        for (row, line) in text.lines().take(rows).enumerate() {
+            // A line feed after the last row would scroll.
+            write!(out, "{}{line}", if row > 0 { "\r\n" } else { "" })?;
+            queue!(out, Clear(ClearType::UntilNewLine))?;
+        }
+        queue!(out, Clear(ClearType::FromCursorDown))?;
+        out.flush()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn give_back() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let mut out = io::stdout();
+        // A terminal that is gone needs nothing back.
+        let _ = queue!(out, LeaveAlternateScreen, Show).and_then(|()| out.flush());
+    }
+}
+
+/// A panic's message would be lost with the alternate screen, so the terminal goes back before it is printed.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            give_back();
+            before(panic);
+        }));
+    });
+}

@@ -1,0 +1,76 @@
+//! Signals become a flag and a readable descriptor, so that the run loop sleeps without polling.
+
+use crate::failure::{Failure, Outcome};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The signals that end a run: the first one politely, a second one at once.
+const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// What the signals of this process said. Made once, before anything else starts.
+pub struct Signals {
+    stop: Arc<AtomicBool>,
+    child: Arc<AtomicBool>,
+    wake: UnixStream,
+}
+
+impl Signals {
+    /// Takes over SIGINT, SIGTERM and SIGHUP; SIGCHLD and SIGWINCH merely end a wait. SIGPIPE is ignored already,
+    /// by the runtime, so that a closed pipe is an error of the write.
+    pub fn install() -> Outcome<Self> {
+        Self::register().map_err(|error| Failure::failed("cannot install signal handlers").because(error))
+    }
+
+    fn register() -> std::io::Result<Self> {
+        let (stop, child) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (wake, write) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        for signal in STOPPING {
+            // Registered first, so that it acts on the second signal: the first one sets the flag after it.
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop))?;
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        signal_hook::flag::register(SIGCHLD, Arc::clone(&child))?;
+        for signal in [SIGCHLD, SIGWINCH] {
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        Ok(Self { stop, child, wake })
+    }
+
+    /// Whether the run was asked to end.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether a child may have ended since the last question.
+    pub fn child_changed(&self) -> bool {
+        self.child.load(Ordering::Relaxed) && self.child.swap(false, Ordering::Relaxed)
+    }
+
+    /// Sleeps until `timeout` has passed (`None`: for ever) or a signal arrives.
+    pub fn wait(&mut self, timeout: Option<Duration>) {
+        if self.stopped() {
+            return;
+        }
+        let timeout = timeout.map_or(PollTimeout::NONE, |time| {
+            // Rounded up: a wait that ends early would only be asked for again.
+            PollTimeout::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
+        });
+        let mut waiting = [PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
+        // EINTR means that a signal arrived: what a wait is for.
+        let _ = poll(&mut waiting, timeout);
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        let mut bytes = [0; 64];
+        while self.wake.read(&mut bytes).is_ok_and(|read| read == bytes.len()) {}
+    }
+}

@@ -1,0 +1,54 @@
+//! What names are made of, read from the running kernel. All of it is optional: what cannot be read stays a number.
+
+use crate::enrich::interfaces::Interfaces;
+use plumb_kernel::support;
+use plumb_records::enrich::btf::Btf;
+use plumb_records::enrich::{Kallsyms, Reasons};
+
+/// Everything, as far as it could be read.
+#[derive(Default)]
+pub struct Tables {
+    /// Functions by address.
+    pub symbols: Kallsyms,
+    /// Drop reasons by number.
+    pub reasons: Reasons,
+    /// Interfaces of every namespace that has a name, and of ours.
+    pub interfaces: Interfaces,
+    /// What could not be read and what that costs, one line each.
+    pub missing: Vec<String>,
+}
+
+impl Tables {
+    /// Reads everything. Takes some 50 ms, most of them for the symbols.
+    pub fn read() -> Self {
+        // The BTF is the larger text and is let go before the symbols are read.
+        let reasons = reasons();
+        let mut missing = Vec::new();
+        if reasons.is_empty() {
+            missing.push("drop reasons are numbers: the kernel's BTF could not be read".to_owned());
+        }
+        let symbols = support::kallsyms().and_then(Kallsyms::read).unwrap_or_else(|error| {
+            missing.push(format!("locations are unknown: /proc/kallsyms: {error}"));
+            Kallsyms::default()
+        });
+        if symbols.hidden() {
+            let why = "kptr_restrict hides the kernel's addresses from this process";
+            missing.push(format!(
+                "locations are unknown, and noise that goes by location is shown: {why}; grant CAP_SYSLOG"
+            ));
+        }
+        Self { symbols, reasons, interfaces: Interfaces::list(), missing }
+    }
+}
+
+/// The drop reasons of the running kernel and of its modules; empty where its BTF cannot be read.
+pub fn reasons() -> Reasons {
+    let Ok(bytes) = support::btf() else { return Reasons::default() };
+    let Ok(vmlinux) = Btf::new(&bytes) else { return Reasons::default() };
+    let mut reasons = Reasons::from_btf(&vmlinux).unwrap_or_default();
+    for (_, bytes) in support::module_btf(|name| reasons.wants_module(name)) {
+        // A damaged module costs its own names only.
+        let _ = Btf::split(&bytes, &vmlinux).and_then(|module| reasons.add_module(&module));
+    }
+    reasons
+}
