@@ -3,6 +3,8 @@
 //! The parser is C for BPF; here the C compiler builds it for this machine with the address sanitizer, and frames go through a
 //! pipe. So it needs no privileges, and half a million frames take seconds.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod frames;
 mod reference;
 

@@ -93,6 +93,9 @@ impl Group {
     }
 }
 
+/// What tells groups apart, as words that hash and compare.
+type GroupWords = ([u64; 3], [u64; 11], Option<u32>);
+
 /// Merges the banks at each read. Entries never move or go, so what a bank's entry belongs to is looked up once.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -100,7 +103,7 @@ pub(super) struct Reader {
     stride: usize,
     details: bool,
     per_cpu: bool,
-    known: HashMap<([u64; 3], [u64; 11], Option<u32>), usize>,
+    known: HashMap<GroupWords, usize>,
     /// For each CPU, the group that each entry of its bank belongs to.
     belongs: Vec<Vec<usize>>,
     groups: Vec<Group>,
