@@ -26,7 +26,7 @@ const CHECKS: &[Check] = &[
     ("libbpf-room", source::libbpf_room),
     ("bpf-names", bpf::names),
     ("probe-parts", probes::parts),
-    ("readme-commands", readme::commands),
+    ("typed-commands", readme::commands),
     ("generated-docs", docs::current),
 ];
 
@@ -77,9 +77,18 @@ pub(crate) fn run(repo: &Repo, write: bool) -> Result<()> {
     }
     let mut count = 0_usize;
     for (name, check) in CHECKS {
-        for offence in check(&house).with_context(|| format!("tidy {name}"))? {
-            println!("{name}: {}: {}", offence.path.display(), offence.what);
-            count += 1;
+        match check(&house) {
+            Ok(offences) => {
+                count += offences.len();
+                offences
+                    .iter()
+                    .for_each(|offence| println!("{name}: {}: {}", offence.path.display(), offence.what));
+            }
+            // A check that cannot look does not stop the others.
+            Err(error) => {
+                count += 1;
+                println!("{name}: {error:#}");
+            }
         }
     }
     if count > 0 { bail!("tidy: {count} offences") } else { Ok(()) }

@@ -1,4 +1,5 @@
-//! The commands in the README are really typed: each must be understood, and what needs no privileges must succeed.
+//! The commands in the README and in the demo are really typed: each must be understood, and what needs no privileges
+//! must succeed.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,9 +9,11 @@ use std::{env, fs, process};
 use anyhow::{Context, Result};
 
 use super::{House, Offence};
-use crate::run;
+use crate::{demo, run};
 
 const README: &str = "README.md";
+
+const DEMO: &str = "xtask/src/demo.rs";
 
 /// Blocks with these languages hold commands; other blocks hold output or code.
 const SHELLS: &[&str] = &["console", "sh"];
@@ -27,15 +30,20 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Subcommands that need no privileges and end by themselves.
 const UNPRIVILEGED: &[&str] = &["explain", "schema", "--help", "--version", "help"];
 
-/// Types every command of the README.
+/// Types every command of the README, and the demo's.
 pub(super) fn commands(house: &House) -> Result<Vec<Offence>> {
+    let mut typed: Vec<(&str, String)> = Vec::new();
+    typed.extend(lines(&house.read(Path::new(README))?).into_iter().map(|line| (README, line)));
+    let demo = demo::arguments(Path::new("plumb"))?;
+    typed.push((DEMO, format!("plumb {}", shlex::try_join(demo.iter().map(String::as_str))?)));
+
     let mut offences = Vec::new();
     let directory = env::temp_dir().join(format!("xtask-readme-{}", process::id()));
     fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
-    for line in lines(&house.read(Path::new(README))?) {
+    for (file, line) in typed {
         for words in words(&line) {
             if let Err(what) = accepted(house, &words, &directory)? {
-                offences.push(Offence::new(README, format!("`{line}`: {what}")));
+                offences.push(Offence::new(file, format!("`{line}`: {what}")));
             }
         }
     }
