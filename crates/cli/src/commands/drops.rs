@@ -20,11 +20,11 @@ use crate::signals::Signals;
 use crate::tables::Tables;
 use crate::{meter, text};
 use config::Asked;
-use plumb_kernel::probes::drops::{Drops, Late};
+use plumb_kernel::probes::drops::{Drops, Late, PreemptCount};
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
 use plumb_records::drop::{Drop, DropGroup};
-use plumb_records::enrich::Locations;
+use plumb_records::enrich::{Kallsyms, Locations};
 use plumb_records::ledger::Ledger;
 use plumb_records::session::Session;
 
@@ -75,8 +75,16 @@ fn load<'obj>(storage: &'obj mut Storage, asked: &Asked) -> Outcome<(Drops<'obj>
     })
 }
 
-fn late(_asked: &Asked, _tables: &Tables) -> Late {
-    Late::default()
+/// What needs the kernel's symbols.
+fn late(_asked: &Asked, tables: &Tables) -> Late {
+    Late { preempt_count: preempt_count(&tables.symbols), noise: Vec::new() }
+}
+
+/// `pcpu_hot` first: kernels that have it have no `__preempt_count`.
+fn preempt_count(symbols: &Kallsyms) -> Option<PreemptCount> {
+    let bases = symbols.variable("__per_cpu_offset")?;
+    let hot = symbols.variable("pcpu_hot").map(|hot| PreemptCount::PcpuHot(hot, bases));
+    hot.or_else(|| symbols.variable("__preempt_count").map(|counter| PreemptCount::Variable(counter, bases)))
 }
 
 fn names(tables: Tables) -> Names {

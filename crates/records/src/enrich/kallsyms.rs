@@ -6,6 +6,10 @@ use std::io::{self, Read};
 /// Size of the read buffer, and longer than any line: the kernel's names end at 512 bytes (KSYM_NAME_LEN).
 const CHUNK: usize = 64 << 10;
 
+/// The variables that are kept: they lead to the preempt counter, which tells in what context a packet was freed.
+/// Kernels without CONFIG_KALLSYMS_ALL print none of them.
+const VARIABLES: [&[u8]; 3] = [b"__preempt_count", b"pcpu_hot", b"__per_cpu_offset"];
+
 /// Functions by address. Only code is kept: nm's types `t`, `T`, `w` and `W`, which the kernel prints as they are.
 /// (Data is never a location, and `i`, nm's indirect functions, do not occur in a kernel.)
 #[derive(Clone, Debug, Default)]
@@ -18,6 +22,8 @@ pub struct Kallsyms {
     modules: Vec<String>,
     /// Code symbols whose address was printed as zero.
     zeros: usize,
+    /// Addresses of [`VARIABLES`]; of a per-CPU variable its offset in a CPU's area.
+    variables: [Option<u64>; VARIABLES.len()],
 }
 
 /// Sixteen bytes a symbol, because a kernel has 120,000 of them and more.
@@ -97,7 +103,11 @@ impl Kallsyms {
 
     /// One line: `address type name`, and for a module's symbols a tab and `[module]`.
     fn take_line(&mut self, line: &[u8]) {
-        let Some((address, [b't' | b'T' | b'w' | b'W', b' ', name @ ..])) = hexadecimal(line) else { return };
+        let (address, name) = match hexadecimal(line) {
+            Some((address, [b't' | b'T' | b'w' | b'W', b' ', name @ ..])) => (address, name),
+            Some((address, [_, b' ', name @ ..])) => return self.take_variable(address, name),
+            _ => return,
+        };
         let Ok(name) = std::str::from_utf8(name) else { return };
         let (name, module) = match name.split_once('\t') {
             None => (name, None),
@@ -112,6 +122,20 @@ impl Kallsyms {
             // A table that outgrows 4 GiB of names or 65,535 modules is no kernel's; the rest of it is left out.
             let _ = self.push(address, name, module);
         }
+    }
+
+    fn take_variable(&mut self, address: u64, name: &[u8]) {
+        let known = VARIABLES.iter().position(|variable| *variable == name);
+        if let Some(place) = known.and_then(|index| self.variables.get_mut(index)) {
+            *place = Some(address).filter(|address| *address != 0);
+        }
+    }
+
+    /// The address of the variable `name`, or the offset of a per-CPU one; `None` where the kernel does not show it.
+    /// Only `__preempt_count`, `pcpu_hot` and `__per_cpu_offset` are kept.
+    pub fn variable(&self, name: &str) -> Option<u64> {
+        let index = VARIABLES.iter().position(|variable| *variable == name.as_bytes())?;
+        self.variables.get(index).copied().flatten()
     }
 
     fn push(&mut self, address: u64, name: &str, module: Option<&str>) -> Option<()> {

@@ -163,3 +163,15 @@ proptest! {
         let _ = (symbols.lookup(address), symbols.ranges("a"), symbols.hidden());
     }
 }
+
+#[test]
+fn variables_that_lead_to_the_preempt_counter_are_kept() {
+    let text = "0000000000034780 A pcpu_hot\nffffffff82345678 D __per_cpu_offset\n0000000000000000 A __preempt_count\n\
+                ffffffff82345688 D jiffies\nffffffff81000000 T pcpu_hot\n";
+    let symbols = Kallsyms::read(text.as_bytes()).unwrap();
+    assert_eq!(symbols.variable("pcpu_hot"), Some(0x34780));
+    assert_eq!(symbols.variable("__per_cpu_offset"), Some(0xffff_ffff_8234_5678));
+    assert_eq!(symbols.variable("__preempt_count"), None, "hidden");
+    assert_eq!(symbols.variable("jiffies"), None, "not one of them");
+    assert_eq!(symbols.len(), 1);
+}
