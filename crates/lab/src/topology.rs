@@ -33,6 +33,8 @@ const SYSCTLS: &[(&str, &str)] = &[
     ("net.ipv4.conf.all.rp_filter", "0"),
     ("net.ipv4.conf.default.rp_filter", "0"),
     ("net.ipv4.icmp_ratelimit", "0"),
+    // No bit: no type falls under the limit that all hosts of a kernel share.
+    ("net.ipv4.icmp_ratemask", "0"),
     ("net.ipv6.conf.all.disable_ipv6", "0"),
     ("net.ipv6.conf.default.disable_ipv6", "0"),
     ("net.ipv6.conf.default.accept_dad", "0"),
@@ -43,6 +45,8 @@ const SYSCTLS: &[(&str, &str)] = &[
     ("net.ipv6.conf.default.addr_gen_mode", "1"),
     ("net.ipv6.conf.default.mldv2_unsolicited_report_interval", "1"),
     ("net.ipv6.icmp.ratelimit", "0"),
+    // A list of types; 0 is none of ICMPv6.
+    ("net.ipv6.icmp.ratemask", "0"),
 ];
 
 static NEXT: AtomicU32 = AtomicU32::new(1);

@@ -1,7 +1,7 @@
 //! IPv6 and its neighbour discovery.
 
 use super::{
-    Count, Expect, Fault,
+    Count, ERRORS_V6, Expect, Fault, answered,
     inject::{Oracle, PORT, SOURCE_PORT, offer, path},
 };
 use crate::{
@@ -32,8 +32,17 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "IPv6 packets with a next header that the host does not speak",
         family: Some(Family::V6),
         inject: unknown_protocol,
-        expect: |_| {
-            const { &[Expect::main("IP_NOPROTO", "ip6_protocol_deliver_rcu").or_in(&["ip6_input_finish"])] }
+        expect: |kernel| {
+            answered(
+                kernel,
+                const { &[Expect::main("IP_NOPROTO", "ip6_protocol_deliver_rcu").or_in(&["ip6_input_finish"])] },
+                const {
+                    &[
+                        Expect::main("IP_NOPROTO", "ip6_protocol_deliver_rcu").or_in(&["ip6_input_finish"]),
+                        ERRORS_V6,
+                    ]
+                },
+            )
         },
     },
     Fault {

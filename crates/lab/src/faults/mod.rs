@@ -4,7 +4,7 @@
 //! bytes that an application read), never the number of calls made. It leaves the lab as it found it, so that
 //! many faults run in one lab, one after another.
 
-use crate::{Error, KernelVersion, Lab, Result, Role, frames::Family};
+use crate::{Error, KernelVersion, Lab, Result, Role, frames::Family, wait};
 
 mod inject;
 mod ip;
@@ -54,6 +54,8 @@ pub enum Part {
     Main,
     /// [`Count::side`].
     Side,
+    /// As many as ICMPv6 errors reached the sender.
+    Errors,
 }
 
 /// A group of drops that a fault gives.
@@ -146,11 +148,35 @@ pub fn find(name: &str) -> Result<&'static Fault> {
     all().find(|fault| fault.name == name).ok_or_else(|| Error::UnknownFault(name.to_owned()))
 }
 
+/// Before Linux 6.3 an ICMPv6 error that reaches a host ends as a drop there (net/ipv6/icmp.c).
+const ERRORS_V6: Expect = Expect {
+    reason: "NOT_SPECIFIED",
+    symbol: "icmpv6_rcv",
+    inlined: &[],
+    host: Role::Sender,
+    part: Part::Errors,
+};
+
+/// The drops of a fault to which the kernel answers with one ICMPv6 error a packet.
+fn answered(
+    kernel: KernelVersion,
+    alone: &'static [Expect],
+    with_errors: &'static [Expect],
+) -> &'static [Expect] {
+    since(kernel, KernelVersion(6, 3), alone, with_errors)
+}
+
 /// Injects the fault called `name` about `n` times and returns the drops that it gave on the running kernel.
 pub fn run_fault(lab: &Lab, name: &str, n: u64) -> Result<Vec<Drops>> {
     let fault = find(name)?;
     let expected = (fault.expect)(KernelVersion::running()?);
+    let before = icmpv6_errors(lab)?;
     let count = (fault.inject)(lab, n)?;
+    let errors = if expected.iter().any(|expect| expect.part == Part::Errors) {
+        wait::for_count("ICMPv6 errors", count.main, || Ok(icmpv6_errors(lab)? - before))?
+    } else {
+        0
+    };
     Ok(expected
         .iter()
         .map(|&expect| Drops {
@@ -158,9 +184,19 @@ pub fn run_fault(lab: &Lab, name: &str, n: u64) -> Result<Vec<Drops>> {
             count: match expect.part {
                 Part::Main => count.main,
                 Part::Side => count.side,
+                Part::Errors => errors,
             },
         })
         .collect())
+}
+
+/// ICMPv6 errors that reached the sender so far.
+fn icmpv6_errors(lab: &Lab) -> Result<u64> {
+    let counters = lab.sender().counters()?;
+    ["Icmp6InDestUnreachs", "Icmp6InPktTooBigs", "Icmp6InTimeExcds", "Icmp6InParmProblems"]
+        .iter()
+        .map(|name| counters.get(name))
+        .sum()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{
-    Count, Expect, Fault,
+    Count, ERRORS_V6, Expect, Fault, answered,
     inject::{Oracle, PORT, counted, udp_socket},
 };
 use crate::{Error, Lab, Result, Role, frames::Family, wait};
@@ -27,15 +27,27 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "IPv6 packets to a neighbour that does not answer solicitations, which the other host hears in vain",
         family: Some(Family::V6),
         inject: |lab, n| failed(lab, Family::V6, n),
-        expect: |_| {
-            const {
-                &[
-                    Expect::main("NOT_SPECIFIED", "ndisc_error_report")
-                        .or_in(&["neigh_invalidate"])
-                        .at_sender(),
-                    Expect::side("NOT_SPECIFIED", "ip6_mc_input", Role::Receiver),
-                ]
-            }
+        expect: |kernel| {
+            answered(
+                kernel,
+                const {
+                    &[
+                        Expect::main("NOT_SPECIFIED", "ndisc_error_report")
+                            .or_in(&["neigh_invalidate"])
+                            .at_sender(),
+                        Expect::side("NOT_SPECIFIED", "ip6_mc_input", Role::Receiver),
+                    ]
+                },
+                const {
+                    &[
+                        Expect::main("NOT_SPECIFIED", "ndisc_error_report")
+                            .or_in(&["neigh_invalidate"])
+                            .at_sender(),
+                        Expect::side("NOT_SPECIFIED", "ip6_mc_input", Role::Receiver),
+                        ERRORS_V6,
+                    ]
+                },
+            )
         },
     },
     Fault {

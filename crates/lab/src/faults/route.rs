@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Count, Expect, Fault,
+    Count, ERRORS_V6, Expect, Fault, answered,
     inject::{Oracle, PORT, SOURCE_PORT, offer, offer_heard, path},
 };
 use crate::{
@@ -39,7 +39,13 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "IPv6 packets for a network without a route to a host that does not forward",
         family: Some(Family::V6),
         inject: |lab, n| astray(lab, Family::V6, n, Oracle::Receiver("Ip6InNoRoutes")),
-        expect: |_| const { &[Expect::main("IP_INNOROUTES", "ip6_pkt_drop").or_in(&["ip6_pkt_discard"])] },
+        expect: |kernel| {
+            answered(
+                kernel,
+                const { &[Expect::main("IP_INNOROUTES", "ip6_pkt_drop").or_in(&["ip6_pkt_discard"])] },
+                const { &[Expect::main("IP_INNOROUTES", "ip6_pkt_drop").or_in(&["ip6_pkt_discard"]), ERRORS_V6] },
+            )
+        },
     },
     Fault {
         name: "route-missing",
@@ -57,7 +63,19 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "IPv6 packets to a router that has no route for them",
         family: Some(Family::V6),
         inject: |lab, n| forwarding_v6(lab, || astray(lab, Family::V6, n, Oracle::Receiver("Ip6InNoRoutes"))),
-        expect: |_| const { &[Expect::main("IP_INNOROUTES", "ip6_pkt_drop").or_in(&["ip6_pkt_discard"]), REPORTS] },
+        expect: |kernel| {
+            answered(
+                kernel,
+                const { &[Expect::main("IP_INNOROUTES", "ip6_pkt_drop").or_in(&["ip6_pkt_discard"]), REPORTS] },
+                const {
+                    &[
+                        Expect::main("IP_INNOROUTES", "ip6_pkt_drop").or_in(&["ip6_pkt_discard"]),
+                        REPORTS,
+                        ERRORS_V6,
+                    ]
+                },
+            )
+        },
     },
     Fault {
         name: "route-blackhole",
@@ -82,7 +100,13 @@ pub(super) const FAULTS: &[Fault] = &[
         inject: |lab, n| {
             onward(lab, Family::V6, 1500, || expiring(lab, Family::V6, n, Oracle::Receiver("Ip6InHdrErrors")))
         },
-        expect: |_| const { &[Expect::main("IP_INHDR", "ip6_forward"), REPORTS] },
+        expect: |kernel| {
+            answered(
+                kernel,
+                const { &[Expect::main("IP_INHDR", "ip6_forward"), REPORTS] },
+                const { &[Expect::main("IP_INHDR", "ip6_forward"), REPORTS, ERRORS_V6] },
+            )
+        },
     },
     Fault {
         name: "route-too-big",
@@ -96,7 +120,13 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "IPv6 packets that exceed the next link's MTU",
         family: Some(Family::V6),
         inject: |lab, n| onward(lab, Family::V6, 1300, || too_big(lab, Family::V6, n, "Ip6InTooBigErrors")),
-        expect: |_| const { &[Expect::main("PKT_TOO_BIG", "ip6_forward"), REPORTS] },
+        expect: |kernel| {
+            answered(
+                kernel,
+                const { &[Expect::main("PKT_TOO_BIG", "ip6_forward"), REPORTS] },
+                const { &[Expect::main("PKT_TOO_BIG", "ip6_forward"), REPORTS, ERRORS_V6] },
+            )
+        },
     },
     Fault {
         name: "route-vanished",

@@ -3,8 +3,9 @@
 use super::{
     Count, Expect, Fault,
     inject::{Oracle, PORT, SOURCE_PORT, offer, path},
+    since,
 };
-use crate::{Error, Lab, Result, frames::Family};
+use crate::{Error, KernelVersion, Lab, Result, frames::Family};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -34,16 +35,26 @@ pub(super) const FAULTS: &[Fault] = &[
         family: Some(Family::V4),
         // Larger than the bucket: refused at once, whatever the rate (net/sched/sch_tbf.c, tbf_enqueue).
         inject: |lab, n| qdisc(lab, n, "tbf", "rate 1mbit burst 600 limit 10000"),
-        expect: |_| const { &[Expect::main("QDISC_DROP", "__dev_queue_xmit").at_sender()] },
+        expect: queue_drops,
     },
     Fault {
         name: "qdisc-limit",
         what: "packets that find the queue of their interface full",
         family: Some(Family::V4),
         inject: |lab, n| qdisc(lab, n, "pfifo", "limit 0"),
-        expect: |_| const { &[Expect::main("QDISC_DROP", "__dev_queue_xmit").at_sender()] },
+        expect: queue_drops,
     },
 ];
+
+/// Before Linux 6.3 the place was where the list of packets is walked, not whose list it is (net/core/skbuff.c).
+fn queue_drops(kernel: KernelVersion) -> &'static [Expect] {
+    since(
+        kernel,
+        KernelVersion(6, 3),
+        const { &[Expect::main("QDISC_DROP", "__dev_queue_xmit").at_sender()] },
+        const { &[Expect::main("QDISC_DROP", "kfree_skb_list_reason").at_sender()] },
+    )
+}
 
 /// Classic BPF in `tc`'s notation that drops (TC_ACT_SHOT) the datagrams to [`PORT`] and lets the rest go on
 /// (TC_ACT_UNSPEC): ethertype, protocol and port at fixed places behind an Ethernet header.

@@ -5,7 +5,7 @@ use std::{io, net::UdpSocket};
 use socket2::{SockFilter, SockRef};
 
 use super::{
-    Count, Expect, Fault,
+    Count, ERRORS_V6, Expect, Fault, answered,
     inject::{Oracle, PORT, SOURCE_PORT, offer, offer_heard, path, udp_socket},
     since,
 };
@@ -33,7 +33,13 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "UDP datagrams over IPv6 to a port where nobody listens",
         family: Some(Family::V6),
         inject: |lab, n| closed_port(lab, Family::V6, n),
-        expect: |_| const { &[Expect::main("NO_SOCKET", "__udp6_lib_rcv")] },
+        expect: |kernel| {
+            answered(
+                kernel,
+                const { &[Expect::main("NO_SOCKET", "__udp6_lib_rcv")] },
+                const { &[Expect::main("NO_SOCKET", "__udp6_lib_rcv"), ERRORS_V6] },
+            )
+        },
     },
     Fault {
         name: "udp-receive-buffer",
