@@ -6,6 +6,7 @@ pub mod enrich;
 pub mod explain;
 pub mod filter;
 pub mod ledger;
+pub mod noise;
 pub mod session;
 
 use column::Column;

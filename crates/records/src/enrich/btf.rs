@@ -277,6 +277,6 @@ fn number(bytes: &[u8], at: usize, swapped: bool) -> Option<u32> {
 }
 
 #[cfg(test)]
-pub(super) mod build;
+pub(crate) mod build;
 #[cfg(test)]
 mod tests;

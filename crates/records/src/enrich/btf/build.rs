@@ -2,7 +2,7 @@
 
 /// Types and strings under construction.
 #[derive(Default)]
-pub(in crate::enrich) struct Build {
+pub(crate) struct Build {
     types: Vec<u8>,
     strings: Vec<u8>,
     /// Where the own strings start: the length of the base's.
@@ -10,27 +10,27 @@ pub(in crate::enrich) struct Build {
 }
 
 impl Build {
-    pub(in crate::enrich) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { strings: vec![0], ..Self::default() }
     }
 
     /// A continuation of `base`.
-    pub(in crate::enrich) fn split(base: &[u8]) -> Self {
+    pub(crate) fn split(base: &[u8]) -> Self {
         let length = base[20..24].try_into().map(u32::from_ne_bytes).unwrap();
         Self { start: length, ..Self::default() }
     }
 
-    pub(in crate::enrich) fn name(&mut self, name: &str) -> u32 {
+    pub(crate) fn name(&mut self, name: &str) -> u32 {
         let at = self.start + self.strings.len() as u32;
         self.strings.extend(name.bytes().chain([0]));
         at
     }
 
-    pub(in crate::enrich) fn words(&mut self, words: &[u32]) {
+    pub(crate) fn words(&mut self, words: &[u32]) {
         self.types.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
     }
 
-    pub(in crate::enrich) fn enumeration(mut self, name: &str, members: &[(u32, &str)]) -> Self {
+    pub(crate) fn enumeration(mut self, name: &str, members: &[(u32, &str)]) -> Self {
         let name = self.name(name);
         self.words(&[name, 6 << 24 | members.len() as u32, 4]);
         for (value, member) in members {
@@ -40,7 +40,7 @@ impl Build {
         self
     }
 
-    pub(in crate::enrich) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let (types, strings) = (self.types.len() as u32, self.strings.len() as u32);
         let mut bytes = 0xeb9f_u16.to_ne_bytes().to_vec();
         bytes.extend([1, 0]);
