@@ -6,14 +6,17 @@ pub mod packet;
 pub mod reasons;
 
 use crate::clock::Moment;
+use crate::plan::netns::Netns;
 use interfaces::Interfaces;
 use netns::NetnsNames;
+use nix::net::if_::if_indextoname;
 use packet::Families;
 use plumb_kernel::probes::drops::{Event, Group};
 use plumb_records::column::Time;
 use plumb_records::drop::{Drop, DropGroup};
 use plumb_records::enrich::Locations;
 use reasons::ReasonNames;
+use std::collections::BTreeSet;
 
 /// Everything that names something.
 pub struct Names {
@@ -113,6 +116,19 @@ impl Names {
         let text =
             |address| self.locations.text(address).map_or_else(|| format!("{address:#x}"), str::to_owned);
         addresses.map(text).collect()
+    }
+
+    /// Namespaces and interfaces among `places` that are gone meanwhile, as far as we can see from where we are.
+    pub fn gone<'a>(&self, places: impl Iterator<Item = (u64, u32, Option<&'a str>)>) -> BTreeSet<String> {
+        let own = Netns::own().map_or(0, |netns| netns.inode);
+        let gone = places.filter_map(|(netns, index, name)| {
+            if netns != own {
+                return self.netns.removed(netns).map(|name| format!("namespace {name}"));
+            }
+            let there = index == 0 || if_indextoname(index).is_ok();
+            (!there).then(|| format!("interface {}", name.map_or_else(|| index.to_string(), str::to_owned)))
+        });
+        gone.collect()
     }
 
     /// When a moment was, in the world's time.

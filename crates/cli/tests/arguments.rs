@@ -1,4 +1,5 @@
 //! What happens before anything is attached: help, errors, exit codes. No privileges needed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;

@@ -1,4 +1,5 @@
 //! Commands that print what they know: `schema`, `explain`, `doctor`. No privileges needed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use assert_cmd::Command;
 

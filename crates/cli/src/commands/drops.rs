@@ -20,12 +20,13 @@ use crate::signals::Signals;
 use crate::tables::Tables;
 use crate::{meter, text};
 use config::Asked;
-use plumb_kernel::probes::drops::{Drops, Late, PreemptCount};
+use plumb_kernel::probes::drops::{Drops, Late, NoiseRule, PreemptCount};
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
 use plumb_records::drop::{Drop, DropGroup};
 use plumb_records::enrich::{Kallsyms, Locations};
 use plumb_records::ledger::Ledger;
+use plumb_records::noise;
 use plumb_records::session::Session;
 
 /// Plans, attaches, observes, concludes.
@@ -76,8 +77,23 @@ fn load<'obj>(storage: &'obj mut Storage, asked: &Asked) -> Outcome<(Drops<'obj>
 }
 
 /// What needs the kernel's symbols.
-fn late(_asked: &Asked, tables: &Tables) -> Late {
-    Late { preempt_count: preempt_count(&tables.symbols), noise: Vec::new() }
+fn late(asked: &Asked, tables: &Tables) -> Late {
+    let mut noise =
+        if asked.hide_noise { noise::resolve(&tables.reasons, &tables.symbols) } else { Vec::new() };
+    if noise.len() > Late::NOISE_MAX {
+        eprintln!(
+            "plumb: {} kinds of noise are shown: at most {} are hidden",
+            noise.len() - Late::NOISE_MAX,
+            Late::NOISE_MAX
+        );
+        noise.truncate(Late::NOISE_MAX);
+    }
+    let rule = |found: noise::Match| NoiseRule {
+        addresses: found.location,
+        reason: found.reason,
+        socket_family: found.family,
+    };
+    Late { preempt_count: preempt_count(&tables.symbols), noise: noise.into_iter().map(rule).collect() }
 }
 
 /// `pcpu_hot` first: kernels that have it have no `__preempt_count`.
@@ -191,12 +207,12 @@ fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen) -> Outcome<E
     let ledger = &seen.ledger;
     view.outputs.write_about(ledger);
     view.outputs.flush();
-    if matches!(view.run.stdout, Stdout::Records(_)) {
-        if view.run.verbose || !ledger.complete {
-            eprintln!("plumb: {}", text::sentence(ledger));
-        }
-    } else {
+    let quiet = matches!(view.run.stdout, Stdout::Records(_));
+    if !quiet {
         view.say(&format!("{}\n", text::sentence(ledger)))?;
+    } else if view.run.verbose || !ledger.complete && !view.outputs.closed() {
+        // Who closed the pipe wanted no more.
+        eprintln!("plumb: {}", text::sentence(ledger));
     }
     view.outputs.result()?;
     if !ledger.balances() {

@@ -39,6 +39,13 @@ impl NetnsNames {
         self.names.get(&inode).map(|name| &**name)
     }
 
+    /// The name of a namespace that had one and has lost it since: somebody removed it.
+    pub fn removed(&self, inode: u64) -> Option<&str> {
+        let name = self.names.get(&inode)?;
+        let file = std::fs::metadata(self.directory.join(&**name));
+        file.map_or(true, |file| file.ino() != inode).then_some(&**name)
+    }
+
     fn refresh(&mut self, now: Moment) {
         self.fresh_until = now.after(AGAIN);
         if self.names.len() >= MOST {
@@ -69,7 +76,9 @@ mod tests {
         let later = Moment::now().after(2 * AGAIN);
         assert_eq!(names.name(inode, Moment(0)), None, "the directory was read a moment ago");
         assert_eq!(names.name(inode, later), Some("blue"));
+        assert_eq!(names.removed(inode), None);
         std::fs::remove_file(&path).unwrap();
+        assert_eq!(names.removed(inode), Some("blue"));
         assert_eq!(names.name(inode, later.after(2 * AGAIN)), Some("blue"));
     }
 }

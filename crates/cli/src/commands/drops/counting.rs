@@ -1,10 +1,12 @@
 //! Groups, counted by the kernel and read each interval or once, at the end.
 
+use super::config::Asked;
 use super::groups::{Part, Past, arrange, totals};
-use super::table::{self, Heading};
+use super::table::{self, Heading, Line, Rows};
 use super::{Seen, View};
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
+use crate::enrich::Names;
 use crate::failure::{Failure, Outcome};
 use crate::meter::{self, Meter};
 use crate::pipeline::{End, Observed, Stop, observe as run_loop};
@@ -14,6 +16,7 @@ use crate::signals::Signals;
 use crate::text::{self, Footing};
 use plumb_kernel::probes::drops::{Drops, Group};
 use plumb_records::drop::{DropGroup, DropGroupRow};
+use std::time::Duration;
 
 struct Counting<'a, 'obj, 'view> {
     drops: &'a mut Drops<'obj>,
@@ -23,6 +26,8 @@ struct Counting<'a, 'obj, 'view> {
     screen: Option<Screen>,
     /// Groups written or shown, for --count.
     rows: u64,
+    /// Groups are of more than one namespace, so that tables tell it.
+    several_namespaces: bool,
 }
 
 /// Reads groups until the run ends.
@@ -39,8 +44,15 @@ pub fn observe(
         }
         _ => None,
     };
-    let mut counting =
-        Counting { drops, view, past: Past::default(), meter: Meter::start(), screen, rows: 0 };
+    let mut counting = Counting {
+        drops,
+        view,
+        past: Past::default(),
+        meter: Meter::start(),
+        screen,
+        rows: 0,
+        several_namespaces: false,
+    };
     counting.redraw(Span { start: ready, end: ready })?;
     let (end, begun) = run_loop(run, ready, signals, command, &mut counting)?;
     counting.drops.detach();
@@ -49,6 +61,7 @@ pub fn observe(
     counting.screen = None;
     counting.finish(Span { start: begun, end: detached })?;
     let Counting { drops, view, .. } = counting;
+    tell_gone(drops, view);
     let mut ledger = view.ledger(drops, detached, true);
     ledger.records = view.outputs.records();
     Ok(Seen { end, ledger: ledger.closed() })
@@ -61,13 +74,13 @@ impl Observed for Counting<'_, '_, '_> {
     }
 
     fn tick(&mut self, span: Span) -> Outcome<()> {
-        self.drops.read();
+        self.read();
         let (mut parts, ungrouped) = self.since();
         if self.view.run.periodic {
             self.write(&mut parts, ungrouped, Some(span));
         }
         if self.view.run.stdout == Stdout::Plain {
-            self.print(&mut parts, ungrouped, span, true)?;
+            self.print(parts, ungrouped, span, true)?;
         }
         self.remember();
         self.redraw(span)?;
@@ -88,6 +101,13 @@ impl Observed for Counting<'_, '_, '_> {
 }
 
 impl Counting<'_, '_, '_> {
+    fn read(&mut self) {
+        self.drops.read();
+        let mut namespaces = self.drops.groups().iter().map(Group::netns);
+        let first = namespaces.next();
+        self.several_namespaces = namespaces.any(|netns| Some(netns) != first);
+    }
+
     fn since(&self) -> (Vec<Part>, (u64, u64)) {
         (self.past.since(self.drops.groups()), self.past.ungrouped_since(self.drops.ungrouped()))
     }
@@ -99,23 +119,21 @@ impl Counting<'_, '_, '_> {
 
     /// Detached: what is left of the last interval, or the whole run.
     fn finish(&mut self, rest: Span) -> Outcome<()> {
-        self.drops.read();
+        self.read();
         let whole = Span { start: self.view.ready, end: rest.end };
         let (mut all, all_ungrouped) = (totals(self.drops.groups()), self.drops.ungrouped());
         if self.view.run.periodic {
             let (mut parts, ungrouped) = self.since();
             self.write(&mut parts, ungrouped, Some(rest));
             if self.view.run.stdout == Stdout::Plain {
-                self.print(&mut parts, ungrouped, rest, true)?;
+                self.print(parts, ungrouped, rest, true)?;
             }
         } else {
             self.write(&mut all, all_ungrouped, None);
         }
         match self.view.run.stdout {
             Stdout::Plain if self.view.run.periodic => Ok(()),
-            Stdout::Live | Stdout::Plain | Stdout::Summary => {
-                self.print(&mut all, all_ungrouped, whole, false)
-            }
+            Stdout::Live | Stdout::Plain | Stdout::Summary => self.print(all, all_ungrouped, whole, false),
             Stdout::Records(_) => Ok(()),
         }
     }
@@ -133,11 +151,7 @@ impl Counting<'_, '_, '_> {
         arrange(parts, groups, asked, names);
         for part in &*parts {
             let Some(group) = groups.get(part.index) else { continue };
-            let stack = if asked.keys.contains(&"stack") {
-                self.drops.stack(group).map(|addresses| names.stack(addresses.into_iter()))
-            } else {
-                None
-            };
+            let stack = stack(self.drops, group, asked, names);
             let Part { packets, bytes, .. } = *part;
             let group =
                 DropGroup { time, duration_ns, packets, bytes, stack, ..names.group(group, span.end) };
@@ -152,22 +166,17 @@ impl Counting<'_, '_, '_> {
         }
     }
 
-    /// A plain table, and what a reader needs to know beside it.
-    fn print(
-        &mut self,
-        parts: &mut Vec<Part>,
-        ungrouped: (u64, u64),
-        span: Span,
-        interval: bool,
-    ) -> Outcome<()> {
+    /// A plain table, and below that of an interval the footer.
+    fn print(&mut self, parts: Vec<Part>, ungrouped: (u64, u64), span: Span, interval: bool) -> Outcome<()> {
         let heading = if interval { Heading::Interval } else { Heading::Total };
-        let mut out = String::from("\n");
-        out.push_str(&self.table(parts, ungrouped, span, heading, text::width()));
+        let packets = parts.iter().map(|part| part.packets).sum::<u64>() + ungrouped.0;
+        if interval && !self.view.outputs.takes_records() {
+            self.rows += parts.len() as u64;
+        }
+        let size = (text::width(), usize::MAX);
+        let mut out = format!("\n{}", self.table(parts, ungrouped.0, span.duration(), heading, size));
         if interval {
-            if !self.view.outputs.takes_records() {
-                self.rows += parts.len() as u64;
-            }
-            out.push_str(&self.footer(parts, span));
+            out.push_str(&self.footer(packets, span));
         }
         self.view.say(&out)
     }
@@ -176,16 +185,13 @@ impl Counting<'_, '_, '_> {
     fn redraw(&mut self, span: Span) -> Outcome<()> {
         let Some(screen) = &self.screen else { return Ok(()) };
         let (columns, rows) = screen.size();
-        let (mut parts, ungrouped) = (totals(self.drops.groups()), self.drops.ungrouped());
+        let (parts, ungrouped) = (totals(self.drops.groups()), self.drops.ungrouped().0);
         let mut out = format!("{}\n\n", self.view.title(self.drops));
-        let table = self.table(&mut parts, ungrouped, span, Heading::Live, Some(columns));
-        // The title and a blank line above, the footer below.
-        for line in table.lines().take(rows.saturating_sub(4)) {
-            out.push_str(line);
-            out.push('\n');
-        }
+        // The title, two blank lines, the heads and the footer take five.
+        let most = rows.saturating_sub(5);
+        out.push_str(&self.table(parts, ungrouped, span.duration(), Heading::Live, (Some(columns), most)));
         out.push('\n');
-        out.push_str(&self.footer(&[], span));
+        out.push_str(&self.footer(self.past.last_interval(), span));
         let Some(screen) = &self.screen else { return Ok(()) };
         match screen.draw(&table::fit(&out, columns)) {
             Ok(()) => Ok(()),
@@ -197,37 +203,69 @@ impl Counting<'_, '_, '_> {
         }
     }
 
+    /// At most `most` rows of a table.
     fn table(
         &mut self,
-        parts: &mut Vec<Part>,
-        ungrouped: (u64, u64),
-        span: Span,
+        mut parts: Vec<Part>,
+        ungrouped: u64,
+        time: Duration,
         heading: Heading,
-        width: Option<usize>,
+        (width, most): (Option<usize>, usize),
     ) -> String {
         let View { run, asked, names, .. } = &mut *self.view;
-        let groups = self.drops.groups();
-        let all = parts.iter().map(|part| part.packets).sum::<u64>() + ungrouped.0;
-        arrange(parts, groups, asked, names);
+        let (drops, past) = (&*self.drops, &self.past);
+        let all = parts.iter().map(|part| part.packets).sum::<u64>() + ungrouped;
         if all == 0 {
-            return table::empty(&self.drops.ledger(), asked);
+            return table::empty(&drops.ledger(), asked);
         }
-        let rows = table::Rows { parts, groups, ungrouped, all, span, heading, past: &self.past };
-        let stack =
-            |group: &Group| if asked.keys.contains(&"stack") { self.drops.stack(group) } else { None };
-        table::render(&rows, &asked.keys, names, stack, text::style(run.terminal), width)
+        arrange(&mut parts, drops.groups(), asked, names);
+        parts.truncate(most);
+        let columns = table::columns(&asked.keys, self.several_namespaces);
+        let now = Moment::now();
+        let lines: Vec<Line> = parts
+            .iter()
+            .filter_map(|part| drops.groups().get(part.index).map(|group| (part, group)))
+            .map(|(part, group)| {
+                let history = past.history(part.index);
+                let recent = match heading {
+                    Heading::Live => history.last().copied().unwrap_or(0),
+                    Heading::Interval | Heading::Total => part.packets,
+                };
+                let stack = stack(drops, group, asked, names);
+                let record = DropGroup { packets: part.packets, stack, ..names.group(group, now) };
+                Line::new(&record, &columns, recent, history)
+            })
+            .collect();
+        let rows = Rows { columns: &columns, lines: &lines, ungrouped, all, time, heading };
+        table::render(&rows, text::style(run.terminal), width)
     }
 
-    fn footer(&mut self, parts: &[Part], span: Span) -> String {
-        let packets = match parts {
-            [] => self.past.last_interval(),
-            parts => parts.iter().map(|part| part.packets).sum(),
-        };
+    fn footer(&mut self, packets: u64, span: Span) -> String {
         let footing = Footing {
             rate: text::per_second(packets, span.duration()),
             cpu: self.meter.cpu_share(),
             memory: meter::memory(),
         };
         format!("{}\n", text::footer(&self.drops.ledger(), footing))
+    }
+}
+
+/// A group's stack as text, where --by asks for it.
+fn stack(drops: &Drops<'_>, group: &Group, asked: &Asked, names: &mut Names) -> Option<Vec<String>> {
+    let wanted = asked.keys.contains(&"stack");
+    let addresses = if wanted { drops.stack(group) } else { None };
+    addresses.map(|addresses| names.stack(addresses.into_iter()))
+}
+
+/// Drops of an interface or namespace that is gone are reported under the name that it had: says so.
+fn tell_gone(drops: &Drops<'_>, view: &View<'_>) {
+    let places = drops
+        .groups()
+        .iter()
+        .map(|group| (group.netns().unwrap_or(0), group.ifindex().unwrap_or(0), group.interface()));
+    let gone = view.names.gone(places);
+    if !gone.is_empty() {
+        let gone: Vec<String> = gone.into_iter().collect();
+        eprintln!("plumb: gone meanwhile: {}", gone.join(", "));
     }
 }

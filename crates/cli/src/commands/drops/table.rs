@@ -1,16 +1,13 @@
 //! The table of groups for people.
 
 use super::config::Asked;
-use super::groups::{Part, Past};
-use crate::clock::Span;
-use crate::enrich::Names;
 use crate::text::per_second;
-use plumb_kernel::probes::drops::Group;
-use plumb_records::column::{Shown, Value};
+use plumb_records::column::{Column, Shown, Value};
 use plumb_records::drop::DropGroup;
 use plumb_records::ledger::Ledger;
 use plumb_sinks::text::table::{Cell, Head, Table};
 use plumb_sinks::text::{Ink, Style, human, spark, units};
+use std::time::Duration;
 
 /// What the numbers of a table are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,124 +20,106 @@ pub enum Heading {
     Total,
 }
 
-/// What a table shows.
-pub struct Rows<'a> {
-    /// In the order in which they are shown.
-    pub parts: &'a [Part],
-    /// All groups of the probe.
-    pub groups: &'a [Group],
-    /// Packets and bytes of the overflow group.
-    pub ungrouped: (u64, u64),
-    /// Packets of which shares are taken.
-    pub all: u64,
-    /// The interval or the run.
-    pub span: Span,
-    /// Which of the two.
-    pub heading: Heading,
-    /// Earlier intervals.
-    pub past: &'a Past,
-}
-
 /// Columns that a group has in any case; the namespace only where not all are of one.
 const PLACE: [&str; 3] = ["reason", "location", "interface"];
 
-/// Renders the table within `width`.
-pub fn render(
-    rows: &Rows<'_>,
-    keys: &[&'static str],
-    names: &mut Names,
-    stack: impl Fn(&Group) -> Option<Vec<u64>>,
-    style: Style,
-    width: Option<usize>,
-) -> String {
-    let mut namespaces = rows.parts.iter().filter_map(|part| rows.groups.get(part.index)).map(Group::netns);
-    let first = namespaces.next();
-    let several = namespaces.any(|netns| Some(netns) != first);
-    let mut columns: Vec<&str> = PLACE.to_vec();
-    if several {
-        columns.push("netns");
+/// The columns that tell groups apart.
+pub fn columns(keys: &[&'static str], several_namespaces: bool) -> Vec<&'static str> {
+    let netns = several_namespaces.then_some("netns");
+    PLACE.into_iter().chain(netns).chain(keys.iter().copied()).collect()
+}
+
+/// A group as a row shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    cells: Vec<String>,
+    packets: u64,
+    /// Packets of the time that the rate is of.
+    recent: u64,
+    history: Vec<u64>,
+}
+
+impl Line {
+    /// `recent`: packets of the time that the rate is of.
+    pub fn new(group: &DropGroup<'_>, columns: &[&str], recent: u64, history: &[u64]) -> Self {
+        let cells =
+            columns.iter().filter_map(|name| column(name)).map(|(index, column)| cell(group, index, column));
+        Self { cells: cells.collect(), packets: group.packets, recent, history: history.to_vec() }
     }
-    columns.extend(keys);
-    let mut heads: Vec<Head> =
-        columns.iter().filter_map(|name| column(name)).map(|(_, column)| Head::of(column)).collect();
-    heads.extend([Head::number("packets"), Head::number("rate"), Head::number("share")]);
+}
+
+fn cell(group: &DropGroup<'_>, index: usize, column: &Column) -> String {
+    let mut text = String::new();
+    group.cells(Shown(1 << index), &mut |_, value| text = human(column, value));
+    if column.name == "netns"
+        && let Some(name) = group.netns_name
+    {
+        text = human(column, Value::Text(name));
+    }
+    if text.is_empty() { "-".to_owned() } else { text }
+}
+
+fn column(name: &str) -> Option<(usize, &'static Column)> {
+    DropGroup::COLUMNS.iter().enumerate().find(|(_, column)| column.name == name)
+}
+
+/// Everything that a table says.
+pub struct Rows<'a> {
+    /// Names of the columns of [`Line`].
+    pub columns: &'a [&'static str],
+    /// In the order in which they are shown.
+    pub lines: &'a [Line],
+    /// Packets of the overflow group.
+    pub ungrouped: u64,
+    /// Packets of which shares are taken.
+    pub all: u64,
+    /// The time that rates are of.
+    pub time: Duration,
+    /// What the numbers are.
+    pub heading: Heading,
+}
+
+/// Renders the table within `width`.
+pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
     let history = rows.heading != Heading::Total;
+    let mut heads: Vec<Head> =
+        rows.columns.iter().filter_map(|name| column(name)).map(|(_, column)| head(column)).collect();
+    heads.extend([Head::number("packets"), Head::number("rate"), Head::number("share")]);
     if history {
         heads.push(Head::text("history"));
     }
     let mut table = Table::new(heads);
-    for part in rows.parts {
-        let Some(group) = rows.groups.get(part.index) else { continue };
-        let mut cells = cells(group, &columns, names, &stack, rows.span);
-        cells.extend(numbers(rows, part));
+    for line in rows.lines {
+        let mut cells: Vec<Cell> = line.cells.iter().map(|text| Cell::from(text.as_str())).collect();
+        if let (Some(first), Some(reason)) = (cells.first_mut(), line.cells.first()) {
+            *first = Cell::new(reason.as_str(), Ink::Strong);
+        }
+        cells.extend(numbers(rows, line.packets, Some(line.recent)));
         if history {
-            cells.push(
-                spark::line(rows.past.history(part.index).iter().map(|packets| *packets as f64), style)
-                    .into(),
-            );
+            #[allow(clippy::cast_precision_loss, reason = "eight levels")]
+            let values = line.history.iter().map(|packets| *packets as f64);
+            cells.push(spark::line(values, style).into());
         }
         table.row(cells);
     }
-    if rows.ungrouped.0 > 0 {
-        table.row(overflow(rows, columns.len()));
+    if rows.ungrouped > 0 {
+        let mut cells = vec![Cell::new("(table full)", Ink::Bad)];
+        cells.resize(rows.columns.len(), Cell::default());
+        let recent = (rows.heading != Heading::Live).then_some(rows.ungrouped);
+        cells.extend(numbers(rows, rows.ungrouped, recent));
+        table.row(cells);
     }
     table.render(width, style)
 }
 
-fn column(name: &str) -> Option<(usize, &'static plumb_records::column::Column)> {
-    DropGroup::COLUMNS.iter().enumerate().find(|(_, column)| column.name == name)
+/// Namespaces are shown by name where they have one, so they are aligned like text.
+fn head(column: &Column) -> Head {
+    if column.name == "netns" { Head::text("netns") } else { Head::of(column) }
 }
 
-/// The cells that tell a group from others.
-fn cells(
-    group: &Group,
-    columns: &[&str],
-    names: &mut Names,
-    stack: &impl Fn(&Group) -> Option<Vec<u64>>,
-    span: Span,
-) -> Vec<Cell> {
-    let stack = stack(group).map(|addresses| names.stack(addresses.into_iter()));
-    let record = DropGroup { stack, ..names.group(group, span.end) };
-    let mut cells = Vec::new();
-    for name in columns {
-        let Some((index, column)) = column(name) else { continue };
-        let mut text = String::new();
-        record.cells(Shown(1 << index), &mut |_, value| text = human(column, value));
-        if *name == "netns"
-            && let Some(known) = record.netns_name
-        {
-            text = human(column, Value::Text(known));
-        }
-        let ink = if *name == "reason" { Ink::Strong } else { Ink::Plain };
-        cells.push(Cell::new(if text.is_empty() { "-".to_owned() } else { text }, ink));
-    }
-    cells
-}
-
-fn numbers(rows: &Rows<'_>, part: &Part) -> [Cell; 3] {
-    let recent = match rows.heading {
-        Heading::Live => rows.past.history(part.index).last().copied().unwrap_or(0),
-        Heading::Interval | Heading::Total => part.packets,
-    };
-    [
-        units::count(part.packets).into(),
-        units::rate(per_second(recent, rows.span.duration())).into(),
-        units::percent(part.packets, rows.all).into(),
-    ]
-}
-
-/// What found no room in the table.
-fn overflow(rows: &Rows<'_>, columns: usize) -> Vec<Cell> {
-    let (packets, _) = rows.ungrouped;
-    let mut cells = vec![Cell::new("(table full)", Ink::Bad)];
-    cells.resize(columns, Cell::default());
-    cells.push(units::count(packets).into());
-    cells.push(match rows.heading {
-        Heading::Live => Cell::default(),
-        _ => units::rate(per_second(packets, rows.span.duration())).into(),
-    });
-    cells.push(units::percent(packets, rows.all).into());
-    cells
+fn numbers(rows: &Rows<'_>, packets: u64, recent: Option<u64>) -> [Cell; 3] {
+    let rate = recent.map(|recent| units::rate(per_second(recent, rows.time)));
+    [units::count(packets).into(), rate.unwrap_or_default().into(), units::percent(packets, rows.all).into()]
 }
 
 /// What stands where no group is: what would change that.
@@ -179,4 +158,69 @@ pub fn fit(text: &str, columns: usize) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Heading, Line, Rows, columns, fit, render};
+    use plumb_records::drop::DropGroup;
+    use plumb_sinks::text::Style;
+    use std::time::Duration;
+
+    const PLAIN: Style = Style { colour: false, unicode: true };
+
+    fn groups() -> [DropGroup<'static>; 2] {
+        let closed = DropGroup {
+            reason: Some("NO_SOCKET"),
+            location: Some("__udp4_lib_rcv+0x4bc"),
+            interface: Some("eth0"),
+            netns: Some(4_026_531_833),
+            packets: 1500,
+            dst_port: Some(9),
+            ..DropGroup::default()
+        };
+        let filtered = DropGroup {
+            reason: Some("NETFILTER_DROP"),
+            location: Some("nft_do_chain+0x3e8 [nf_tables]"),
+            netns: Some(4_026_532_246),
+            netns_name: Some("blue"),
+            packets: 500,
+            ..DropGroup::default()
+        };
+        [closed, filtered]
+    }
+
+    fn table(keys: &[&'static str], several: bool, heading: Heading, ungrouped: u64) -> String {
+        let columns = columns(keys, several);
+        let lines = groups().map(|group| Line::new(&group, &columns, group.packets / 10, &[0, 4, 8]));
+        let all = 2000 + ungrouped;
+        let time = Duration::from_secs(1);
+        render(&Rows { columns: &columns, lines: &lines, ungrouped, all, time, heading }, PLAIN, None)
+    }
+
+    #[test]
+    fn totals() {
+        let expected = "\
+reason          location                        interface  packets   rate  share
+NO_SOCKET       __udp4_lib_rcv+0x4bc            eth0         1,500  150/s  75.0%
+NETFILTER_DROP  nft_do_chain+0x3e8 [nf_tables]  -              500   50/s  25.0%
+";
+        assert_eq!(table(&[], false, Heading::Total, 0), expected);
+    }
+
+    #[test]
+    fn live_with_keys_namespaces_and_a_full_table() {
+        let expected = "\
+reason          location                        interface  netns       dst_port  packets   rate  share  history
+NO_SOCKET       __udp4_lib_rcv+0x4bc            eth0       4026531833         9    1,500  150/s  60.0%   ▄█
+NETFILTER_DROP  nft_do_chain+0x3e8 [nf_tables]  -          blue               -      500   50/s  20.0%   ▄█
+(table full)                                                                         500         20.0%
+";
+        assert_eq!(table(&["dst_port"], true, Heading::Live, 500), expected);
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        assert_eq!(fit("abcdef\nab\n", 4), "abcd\nab\n");
+    }
 }
