@@ -14,6 +14,7 @@ mod neighbour;
 mod netfilter;
 mod route;
 mod tc;
+mod tcp;
 mod udp;
 
 /// One fault.
@@ -131,6 +132,12 @@ pub const FAULTS: &[&[Fault]] = &[
     netfilter::FAULTS,
     tc::FAULTS,
     neighbour::FAULTS,
+    tcp::endpoint::FAULTS,
+    tcp::refused::FAULTS,
+    tcp::handshake::FAULTS,
+    tcp::established::FAULTS,
+    tcp::memory::FAULTS,
+    tcp::closing::FAULTS,
 ];
 
 /// Every fault in one sequence.
