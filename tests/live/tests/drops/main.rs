@@ -1,0 +1,5 @@
+//! `plumb drops` on real packets.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod faults;
