@@ -1,9 +1,7 @@
-//! A reader of BPF type format: enums by name, and the offset of a struct's member. It is total: whatever the bytes,
-//! the answer is a value or a [`BtfError`], in memory proportional to the input.
+//! A reader of BPF type format that looks for enums. It is total: whatever the bytes, the answer is a value or a
+//! [`BtfError`], in memory proportional to the input.
 //!
 //! The format is described in the kernel's Documentation/bpf/btf.rst and include/uapi/linux/btf.h.
-
-use std::collections::HashSet;
 
 const MAGIC: u16 = 0xeb9f;
 /// Bytes that every header has; later ones may be longer and say so.
@@ -51,9 +49,6 @@ pub enum BtfError {
     /// A name outside the string section, without an end, or not UTF-8.
     #[error("damaged BTF: no name at offset {0}")]
     Name(u32),
-    /// Member offsets of split BTF, whose type ids go on from the base's.
-    #[error("member offsets are read from BTF without a base only")]
-    Split,
 }
 
 /// BTF in memory, borrowed.
@@ -79,8 +74,6 @@ pub struct Enum<'a> {
 /// A type's common part and the bytes of its kind.
 #[derive(Clone, Copy)]
 struct Type<'a> {
-    /// Where it starts in the type section, whose length is a `u32`.
-    at: u32,
     name: u32,
     info: u32,
     tail: &'a [u8],
@@ -91,8 +84,8 @@ impl Type<'_> {
         self.info >> 24 & 0x1f
     }
 
-    /// kind_flag: a signed enum, or members with bit field sizes.
-    const fn flag(&self) -> bool {
+    /// kind_flag: of an enum, that it is signed.
+    const fn signed(&self) -> bool {
         self.info >> 31 == 1
     }
 }
@@ -167,7 +160,7 @@ impl<'a> Btf<'a> {
         let member = |bytes: &[u8]| {
             let word = |at| number(bytes, at, self.swapped).unwrap_or_default();
             let low = word(4);
-            let value = match (wide, item.flag()) {
+            let value = match (wide, item.signed()) {
                 (false, false) => low.into(),
                 (false, true) => low.cast_signed().into(),
                 (true, false) => (u64::from(word(8)) << 32 | u64::from(low)).into(),
@@ -176,57 +169,6 @@ impl<'a> Btf<'a> {
             Ok((value, self.name(word(0))?))
         };
         item.tail.chunks_exact(if wide { 12 } else { 8 }).map(member).collect()
-    }
-
-    /// The offset in bits of `member` in struct (or union) `name`, members of anonymous structs and unions inside it
-    /// included; `None` where there is no such struct or member.
-    ///
-    /// # Errors
-    /// Where a type or a name is damaged, and [`BtfError::Split`].
-    pub fn member_offset(&self, name: &str, member: &str) -> Result<Option<u32>, BtfError> {
-        if self.base.is_some() {
-            return Err(BtfError::Split);
-        }
-        let starts: Vec<u32> = self.types().map(|item| item.map(|item| item.at)).collect::<Result<_, _>>()?;
-        for item in self.types() {
-            let item = item?;
-            if matches!(item.kind(), kind::STRUCT | kind::UNION)
-                && self.name(item.name)? == name
-                && let Some(bits) = self.offset_within(item, member, &starts)?
-            {
-                return Ok(Some(bits));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Searches `outer` and what it contains without a name; `starts` tells where the type of an id begins.
-    fn offset_within(&self, outer: Type<'a>, member: &str, starts: &[u32]) -> Result<Option<u32>, BtfError> {
-        let mut pending = vec![(outer, 0_u32)];
-        // Each type is searched once, so that damaged BTF whose structs contain each other comes to an end.
-        let mut seen = HashSet::new();
-        while let Some((item, start)) = pending.pop() {
-            if !matches!(item.kind(), kind::STRUCT | kind::UNION) || !seen.insert(item.at) {
-                continue;
-            }
-            for field in item.tail.chunks_exact(12) {
-                let word = |at| number(field, at, self.swapped).unwrap_or_default();
-                let bits = if item.flag() { word(8) & 0x00ff_ffff } else { word(8) };
-                let offset = start.wrapping_add(bits);
-                match self.name(word(0))? {
-                    found if found == member => return Ok(Some(offset)),
-                    "" => pending.extend(self.by_id(word(4), starts).map(|inner| (inner, offset))),
-                    _ => {}
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Type ids count from 1; 0 is void.
-    fn by_id(&self, id: u32, starts: &[u32]) -> Option<Type<'a>> {
-        let at = starts.get((id as usize).checked_sub(1)?)?;
-        type_at(self.types, *at, self.swapped).ok()
     }
 
     /// Every type in order; ends after the first error, since what follows has no known start.
@@ -268,7 +210,7 @@ fn type_at(types: &[u8], at: u32, swapped: bool) -> Result<Type<'_>, BtfError> {
     let field = |offset| number(rest, offset, swapped).ok_or(BtfError::Truncated(at));
     let (name, info) = (field(0)?, field(4)?);
     let tail = rest.get(COMMON..COMMON + tail_length(info)?).ok_or(BtfError::Truncated(at))?;
-    Ok(Type { at, name, info, tail })
+    Ok(Type { name, info, tail })
 }
 
 fn number(bytes: &[u8], at: usize, swapped: bool) -> Option<u32> {
