@@ -44,6 +44,20 @@ struct net_device {
 	struct hlist_node index_hlist;
 };
 
+struct dst_entry {
+	struct net_device *dev;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	void *stack;
+	unsigned int flags;
+	struct nsproxy *nsproxy;
+};
+
 struct kernfs_node {
 	__u64 id;
 };
@@ -75,6 +89,7 @@ struct sock {
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
+	unsigned long _skb_refdst;
 	unsigned int len;
 	unsigned int data_len;
 	int skb_iif;

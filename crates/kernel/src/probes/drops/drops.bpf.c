@@ -61,7 +61,7 @@ struct {
 struct drop {
 	struct sk_buff *skb;
 	struct net_device *dev;
-	struct net *net; /* where there is no device at hand: the socket's */
+	struct net *net; /* where there is no device at hand */
 	struct sock *sk;
 	struct drop_place place;
 	__u16 ethertype;
@@ -77,16 +77,51 @@ static __always_inline int socket_is_full(struct sock *sk)
 	return state != 6 /* TCP_TIME_WAIT */ && state != 12 /* TCP_NEW_SYN_RECV */;
 }
 
-/* The inodes of namespaces are at the top of the number range: include/linux/proc_ns.h and fs/proc/generic.c.
- */
 enum netns_const {
+	/* The inodes of namespaces are at the top of the number range: include/linux/proc_ns.h,
+	   fs/proc/generic.c. */
 	NETNS_FIRST_INODE = 0xeffffff0,
+	DST_NOREF = 1,	    /* SKB_DST_NOREF in include/linux/skbuff.h: a flag in the pointer's lowest bit */
+	TASK_STACK = 16384, /* THREAD_SIZE of x86-64 and arm64 */
+	TASK_KTHREAD = 0x00200000, /* PF_KTHREAD in include/linux/sched.h */
 };
 
-static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, struct sock *rx_sk)
+/* The namespace of the process that reads or closes a socket, where it is what runs: interrupts and the
+ * softirqs they raise run on a stack of their own, and ksoftirqd is no process. The program's context lies on
+ * the running stack. */
+static __always_inline struct net *process_net(void *ctx, struct drops_counters *counters)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 frame;
+
+	/* Through memory, because the verifier does not let a pointer be compared with a number. */
+	*(void *volatile *)&counters->frame = ctx;
+	frame = *(volatile __u64 *)&counters->frame;
+	if (frame - (__u64)task->stack >= TASK_STACK || task->flags & TASK_KTHREAD)
+		return (void *)0;
+	return task->nsproxy->net_ns;
+}
+
+/* Where a packet without a device belongs: to its socket, to its route, or, freed from a socket's queue that
+ * names neither (UDP), to the process at work. */
+static __always_inline struct net *packet_net(const struct drop *d, void *ctx,
+					      struct drops_counters *counters)
+{
+	struct dst_entry *dst = (void *)(d->skb->_skb_refdst & ~(unsigned long)DST_NOREF);
+
+	if (d->sk)
+		return d->sk->__sk_common.skc_net.net;
+	if (dst)
+		return BPF_CORE_READ(dst, dev, nd_net.net);
+	return process_net(ctx, counters);
+}
+
+static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, struct sock *rx_sk, void *ctx,
+					  struct drops_counters *counters)
 {
 	struct net_device *dev = skb->dev;
 	struct sock *sk = skb->sk;
+	struct net *net;
 	__u32 netns;
 
 	d->skb = skb;
@@ -101,12 +136,14 @@ static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, s
 		d->dev = dev;
 		d->place.ifindex = dev->ifindex;
 		d->place.netns = netns;
-	} else {
-		d->place.ifindex = skb->skb_iif;
-		if (d->sk) {
-			d->net = d->sk->__sk_common.skc_net.net;
-			d->place.netns = d->net->ns.inum;
-		}
+		return;
+	}
+	d->place.ifindex = skb->skb_iif;
+	net = packet_net(d, ctx, counters);
+	netns = net ? BPF_CORE_READ(net, ns.inum) : 0;
+	if (netns >= NETNS_FIRST_INODE) {
+		d->net = net;
+		d->place.netns = netns;
 	}
 }
 
@@ -552,7 +589,7 @@ int drops_kfree_skb(__u64 *ctx)
 	counters->seen++;
 	if (bpf_core_field_exists(struct trace_event_raw_kfree_skb, rx_sk))
 		rx_sk = (void *)ctx[3];
-	drop_describe(&d, skb, rx_sk);
+	drop_describe(&d, skb, rx_sk, ctx, counters);
 	if (!drop_passes(&d, counters))
 		return 0;
 	if (config.events)
