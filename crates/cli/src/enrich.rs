@@ -111,11 +111,14 @@ impl Names {
         }
     }
 
-    /// A stack as texts, innermost first; an address without a symbol stays a number.
-    pub fn stack(&mut self, addresses: impl Iterator<Item = u64>) -> Vec<String> {
-        let text =
-            |address| self.locations.text(address).map_or_else(|| format!("{address:#x}"), str::to_owned);
-        addresses.map(text).collect()
+    /// A stack as texts, innermost first, from `location` on: what is within is the free itself, and ourselves. An
+    /// address without a symbol stays a number.
+    pub fn stack(&mut self, location: u64, addresses: &[u64]) -> Vec<String> {
+        let start = addresses.iter().position(|address| *address == location).unwrap_or(0);
+        let text = |address: &u64| {
+            self.locations.text(*address).map_or_else(|| format!("{address:#x}"), str::to_owned)
+        };
+        addresses.iter().skip(start).map(text).collect()
     }
 
     /// Namespaces and interfaces among `places` that are gone meanwhile, as far as we can see from where we are.

@@ -53,6 +53,8 @@ pub struct Run {
     pub stdout: Stdout,
     /// It is a terminal.
     pub terminal: bool,
+    /// It is a terminal that nobody else writes to.
+    pub redrawable: bool,
     /// The file, its format, and when the next one begins.
     pub output: Option<(Output, Option<Rotate>)>,
     /// -v
@@ -68,9 +70,11 @@ impl Run {
     fn on(observing: &Observing, events: bool, verbose: bool, terminal: bool) -> Outcome<Self> {
         let (ends, out) = (&observing.ends, &observing.output);
         let to_file = out.output.is_some();
+        // What CMD writes and a table that is redrawn would spoil each other.
+        let redrawable = terminal && observing.command.is_empty();
         let stdout = match out.format {
             None if to_file && events => Stdout::Summary,
-            None | Some(observing::Format::Text) if terminal && !events => Stdout::Live,
+            None | Some(observing::Format::Text) if redrawable && !events => Stdout::Live,
             None if to_file => Stdout::Summary,
             None | Some(observing::Format::Text) => Stdout::Plain,
             Some(observing::Format::Json) => Stdout::Records(Format::Json),
@@ -82,7 +86,7 @@ impl Run {
                 .help("pipe it into tshark -r -, or use --output"));
         }
         // What people look at is redrawn; records follow only an interval that was asked for.
-        let redrawn = (terminal && matches!(stdout, Stdout::Live | Stdout::Summary)).then_some(REDRAW);
+        let redrawn = (redrawable && matches!(stdout, Stdout::Live | Stdout::Summary)).then_some(REDRAW);
         if ends.count.is_some() && !events && out.interval.is_none() {
             return Err(Failure::arguments(
                 "--count counts records, and groups are written once, at the end",
@@ -100,6 +104,7 @@ impl Run {
             command: observing.command.clone(),
             stdout,
             terminal,
+            redrawable,
             output: out.output.clone().map(|output| (output, out.rotate)),
             verbose,
         })

@@ -9,7 +9,7 @@ pub fn drop_all_but(keep: &[Capability]) -> Outcome<()> {
     let failed = |error: caps::errors::CapsError| Failure::failed("cannot drop capabilities").because(error);
     nix::sys::prctl::set_no_new_privs()
         .map_err(|error| Failure::failed("cannot give up gaining privileges").because(error))?;
-    empty_bounding_set(&kept);
+    empty_bounding_set();
     // Kernels before 4.3 have no ambient set; where there is one it can only hold what the permitted set holds.
     let _ = caps::clear(None, CapSet::Ambient);
     caps::set(None, CapSet::Inheritable, &CapsHashSet::new()).map_err(failed)?;
@@ -20,10 +20,11 @@ pub fn drop_all_but(keep: &[Capability]) -> Outcome<()> {
     caps::set(None, CapSet::Permitted, &kept).map_err(failed)
 }
 
-/// Needs CAP_SETPCAP; without it the bounding set stays, and no_new_privs alone keeps an exec from gaining anything.
-fn empty_bounding_set(kept: &CapsHashSet) {
-    for capability in caps::all().difference(kept) {
-        let _ = caps::drop(None, CapSet::Bounding, *capability);
+/// The bounding set limits what an exec could gain, not what is held. Emptying it needs CAP_SETPCAP; without that
+/// no_new_privs alone keeps an exec from gaining anything.
+fn empty_bounding_set() {
+    for capability in caps::all() {
+        let _ = caps::drop(None, CapSet::Bounding, capability);
     }
 }
 
@@ -45,6 +46,9 @@ mod tests {
             );
             assert!(kept.len() <= 1, "{kept:?}");
             drop_all_but(&[]).unwrap();
+            if had.contains(&Capability::CAP_SETPCAP) {
+                assert!(caps::read(None, CapSet::Bounding).unwrap().is_empty());
+            }
             assert!(nix::sys::prctl::get_no_new_privs().unwrap());
             [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable, CapSet::Ambient]
                 .map(|set| caps::read(None, set).unwrap().len())

@@ -31,7 +31,7 @@ impl Signals {
         let (stop, child) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (wake, write) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        for signal in STOPPING {
+        for signal in STOPPING.into_iter().filter(|signal| !left_ignored(*signal)) {
             // Registered first, so that it acts on the second signal: the first one sets the flag after it.
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
@@ -72,5 +72,32 @@ impl Signals {
     fn clear(&mut self) {
         let mut bytes = [0; 64];
         while self.wake.read(&mut bytes).is_ok_and(|read| read == bytes.len()) {}
+    }
+}
+
+/// SIGHUP stays ignored where whoever started us ignores it: that is what nohup is for.
+fn left_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    signal == SIGHUP && ignores(&status, signal)
+}
+
+/// Whether the `SigIgn` mask of a status file has the signal: bit 0 is signal 1.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignores;
+    use signal_hook::consts::{SIGHUP, SIGPIPE};
+
+    #[test]
+    fn the_mask_of_ignored_signals() {
+        let status = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001000\n";
+        assert!(ignores(status, SIGPIPE));
+        assert!(!ignores(status, SIGHUP));
+        assert!(!ignores("SigIgn:\tx", SIGHUP));
     }
 }

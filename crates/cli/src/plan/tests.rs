@@ -21,6 +21,7 @@ fn standard_output_depends_on_who_reads_it() {
     let stdout = |arguments, terminal| resolve(arguments, terminal).unwrap().stdout;
     assert_eq!(stdout("", true), Stdout::Live);
     assert_eq!(stdout("", false), Stdout::Plain);
+    assert_eq!(stdout("-- true", true), Stdout::Plain, "CMD writes there too");
     assert_eq!(stdout("--events", true), Stdout::Plain);
     assert_eq!(stdout("--format json", true), Stdout::Records(Format::Json));
     assert_eq!(stdout("-o x.jsonl", true), Stdout::Live);

@@ -79,10 +79,10 @@ impl Observed for Counting<'_, '_, '_> {
         if self.view.run.periodic {
             self.write(&mut parts, ungrouped, Some(span));
         }
+        self.remember();
         if self.view.run.stdout == Stdout::Plain {
             self.print(parts, ungrouped, span, true)?;
         }
-        self.remember();
         self.redraw(span)?;
         if self.view.run.ledger {
             let ledger = self.view.ledger(self.drops, span.end, false).closed();
@@ -125,6 +125,7 @@ impl Counting<'_, '_, '_> {
         if self.view.run.periodic {
             let (mut parts, ungrouped) = self.since();
             self.write(&mut parts, ungrouped, Some(rest));
+            self.remember();
             if self.view.run.stdout == Stdout::Plain {
                 self.print(parts, ungrouped, rest, true)?;
             }
@@ -254,7 +255,7 @@ impl Counting<'_, '_, '_> {
 fn stack(drops: &Drops<'_>, group: &Group, asked: &Asked, names: &mut Names) -> Option<Vec<String>> {
     let wanted = asked.keys.contains(&"stack");
     let addresses = if wanted { drops.stack(group) } else { None };
-    addresses.map(|addresses| names.stack(addresses.into_iter()))
+    addresses.map(|addresses| names.stack(group.location(), &addresses))
 }
 
 /// Drops of an interface or namespace that is gone are reported under the name that it had: says so.

@@ -107,7 +107,8 @@ impl<'a, 'view> Writer<'a, 'view> {
             return;
         }
         let View { names, outputs, .. } = &mut *self.view;
-        let stack = self.with_stack.then(|| names.stack(event.stack()));
+        let stack =
+            self.with_stack.then(|| names.stack(event.location(), &event.stack().collect::<Vec<u64>>()));
         let mut drop = names.drop(event);
         drop.stack = stack;
         let row = DropRow { drop, captured: event.captured() };
@@ -195,7 +196,7 @@ impl Observed for Streaming<'_, '_, '_, '_> {
         if writer.view.run.stdout == Stdout::Summary {
             let rate = text::per_second(came, span.duration());
             let footing = Footing { rate, cpu: self.meter.cpu_share(), memory: meter::memory() };
-            let (start, end) = if writer.view.run.terminal { ("\r", "\x1b[K") } else { ("", "\n") };
+            let (start, end) = if writer.view.run.redrawable { ("\r", "\x1b[K") } else { ("", "\n") };
             writer.view.say(&format!("{start}{}{end}", text::footer(&ledger, footing)))?;
         }
         if writer.view.run.ledger {
