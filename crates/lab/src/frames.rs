@@ -1,8 +1,12 @@
 //! Crafted frames: correct ones by etherparse, and the edits that make them wrong.
 
+mod edit;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{IpNumber, PacketBuilder, PacketBuilderStep, TcpHeader, err::packet::BuildWriteError};
+
+pub use edit::{corrupt, fix_ipv4_checksum, patch, tag};
 
 use crate::{Error, Host, Result};
 
@@ -101,6 +105,63 @@ impl Path {
         }
     }
 
+    /// An ICMPv6 message with a right checksum; `body` is what follows type, code, checksum and four zero bytes.
+    pub fn icmpv6(&self, kind: u8, code: u8, body: &[u8]) -> Result<Vec<u8>> {
+        let step = self.ip(Family::V6).icmpv6_raw(kind, code, [0; 4]);
+        write(step.size(body.len()), |frame| step.write(frame, body))
+    }
+
+    /// A UDP datagram cut in two: the first fragment ends after `first` bytes of IP payload, a multiple of 8.
+    pub fn fragments(
+        &self,
+        family: Family,
+        ports: (u16, u16),
+        identifier: u16,
+        first: u16,
+    ) -> Result<[Vec<u8>; 2]> {
+        let whole = self.udp(family, ports, &vec![0; usize::from(first)])?;
+        let start = match family {
+            Family::V4 => TRANSPORT_V4,
+            Family::V6 => TRANSPORT_V6,
+        };
+        let (head, tail) = whole[start..].split_at(usize::from(first));
+        Ok([
+            self.fragment(family, identifier, FragmentPlace { offset: 0, more: true }, head)?,
+            self.fragment(family, identifier, FragmentPlace { offset: first, more: false }, tail)?,
+        ])
+    }
+
+    fn fragment(
+        &self,
+        family: Family,
+        identifier: u16,
+        place: FragmentPlace,
+        data: &[u8],
+    ) -> Result<Vec<u8>> {
+        const UDP: u8 = 17;
+        const FRAGMENT_HEADER: u8 = 44;
+        match family {
+            // RFC 791: the offset counts in units of 8 bytes, below three bits of flags.
+            Family::V4 => {
+                let mut frame = self.raw(family, UDP, data)?;
+                let field = (place.offset / 8) | (u16::from(place.more) << 13);
+                patch(&mut frame, ETHERNET + 4, &identifier.to_be_bytes())?;
+                patch(&mut frame, ETHERNET + 6, &field.to_be_bytes())?;
+                fix_ipv4_checksum(&mut frame)?;
+                Ok(frame)
+            }
+            // RFC 8200, section 4.5: likewise, above three bits.
+            Family::V6 => {
+                let field = place.offset | u16::from(place.more);
+                let mut payload = vec![UDP, 0];
+                payload.extend(field.to_be_bytes());
+                payload.extend(u32::from(identifier).to_be_bytes());
+                payload.extend(data);
+                self.raw(family, FRAGMENT_HEADER, &payload)
+            }
+        }
+    }
+
     /// A packet of any IP protocol.
     pub fn raw(&self, family: Family, protocol: u8, payload: &[u8]) -> Result<Vec<u8>> {
         let step = self.ip(family);
@@ -143,6 +204,12 @@ impl Path {
     }
 }
 
+/// Where a fragment belongs, in bytes, and whether more follow.
+struct FragmentPlace {
+    offset: u16,
+    more: bool,
+}
+
 fn write(
     size: usize,
     build: impl FnOnce(&mut Vec<u8>) -> std::result::Result<(), BuildWriteError>,
@@ -152,56 +219,13 @@ fn write(
     Ok(frame)
 }
 
-/// Writes `bytes` over the frame at `offset`; an edit beyond its end is an error.
-pub fn patch(frame: &mut [u8], offset: usize, bytes: &[u8]) -> Result<()> {
-    let end = offset + bytes.len();
-    let length = frame.len();
-    let room = frame
-        .get_mut(offset..end)
-        .ok_or_else(|| Error::Frame(format!("bytes {offset} to {end} of a frame of {length}")))?;
-    room.copy_from_slice(bytes);
-    Ok(())
-}
-
-/// Inverts the bits of the byte at `offset`, which breaks the checksum that covers it.
-pub fn corrupt(frame: &mut [u8], offset: usize) -> Result<()> {
-    let length = frame.len();
-    let byte =
-        frame.get_mut(offset).ok_or_else(|| Error::Frame(format!("byte {offset} of a frame of {length}")))?;
-    *byte = !*byte;
-    Ok(())
-}
-
-/// Makes the IPv4 header's checksum right again after an edit; the header's length is read from the header.
-pub fn fix_ipv4_checksum(frame: &mut [u8]) -> Result<()> {
-    const CHECKSUM: usize = ETHERNET + 10;
-    patch(frame, CHECKSUM, &[0, 0])?;
-    let words = usize::from(frame[ETHERNET] & 0x0f) * 2;
-    let mut sum: u32 = 0;
-    for pair in frame[ETHERNET..].chunks_exact(2).take(words) {
-        sum += u32::from(u16::from_be_bytes([pair[0], pair[1]]));
-    }
-    // Twice: the first fold can carry.
-    for _ in 0..2 {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    patch(frame, CHECKSUM, &(!(sum as u16)).to_be_bytes())
-}
-
-/// Inserts an 802.1Q tag behind the hardware addresses.
-pub fn tag(frame: &mut Vec<u8>, vlan: u16) {
-    const ADDRESSES: usize = 12;
-    let [high, low] = vlan.to_be_bytes();
-    frame.splice(ADDRESSES..ADDRESSES, [0x81, 0x00, high, low]);
-}
-
 #[cfg(test)]
 mod tests {
     use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
     use super::*;
 
-    fn path() -> Path {
+    pub(super) fn path() -> Path {
         Path {
             mac: ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]),
             v4: (Ipv4Addr::new(198, 18, 0, 1), Ipv4Addr::new(198, 18, 0, 2)),
@@ -230,32 +254,27 @@ mod tests {
     }
 
     #[test]
-    fn checksums_break_and_heal() {
-        let mut frame = path().udp(Family::V4, (1, 2), b"x").unwrap();
-        let intact = frame.clone();
-        corrupt(&mut frame, ETHERNET + 10).unwrap();
-        assert_ne!(frame, intact);
-        fix_ipv4_checksum(&mut frame).unwrap();
-        assert_eq!(frame, intact);
-        patch(&mut frame, ETHERNET + 8, &[1]).unwrap();
-        fix_ipv4_checksum(&mut frame).unwrap();
-        let header = etherparse::Ipv4HeaderSlice::from_slice(&frame[ETHERNET..]).unwrap().to_header();
+    fn fragments_are_read_back() {
+        let [first, last] = path().fragments(Family::V4, (1, 2), 77, 16).unwrap();
+        let header = etherparse::Ipv4HeaderSlice::from_slice(&first[ETHERNET..]).unwrap().to_header();
+        assert_eq!(
+            (header.identification, header.more_fragments, header.fragment_offset.value()),
+            (77, true, 0)
+        );
+        let header = etherparse::Ipv4HeaderSlice::from_slice(&last[ETHERNET..]).unwrap().to_header();
+        assert_eq!(
+            (header.identification, header.more_fragments, header.fragment_offset.value()),
+            (77, false, 2)
+        );
         assert_eq!(header.calc_header_checksum(), header.header_checksum);
-    }
+        assert_eq!(first.len() + last.len(), 2 * TRANSPORT_V4 + 8 + 16);
 
-    #[test]
-    fn a_tag_is_read_back() {
-        let mut frame = path().echo(Family::V6, 1, b"").unwrap();
-        tag(&mut frame, 42);
-        let packet = SlicedPacket::from_ethernet(&frame).unwrap();
-        assert_eq!(packet.vlan_ids()[0].value(), 42);
-    }
-
-    #[test]
-    fn edits_beyond_the_end_are_errors() {
-        let mut frame = path().ethernet(0x88b5, b"");
-        assert!(patch(&mut frame, ETHERNET, &[0]).is_err());
-        assert!(corrupt(&mut frame, ETHERNET).is_err());
-        assert!(fix_ipv4_checksum(&mut frame).is_err());
+        let [_, last] = path().fragments(Family::V6, (1, 2), 78, 24).unwrap();
+        let (header, _) = etherparse::Ipv6FragmentHeader::from_slice(&last[TRANSPORT_V6..]).unwrap();
+        assert_eq!(
+            (header.identification, header.more_fragments, header.fragment_offset.value()),
+            (78, false, 3)
+        );
+        assert_eq!(header.next_header, etherparse::ip_number::UDP);
     }
 }

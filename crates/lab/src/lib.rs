@@ -10,6 +10,7 @@ mod error;
 pub mod faults;
 pub mod frames;
 pub mod host;
+pub mod load;
 pub mod netns;
 pub mod packet;
 pub mod stats;

@@ -54,9 +54,14 @@ impl Netns {
         self.inode
     }
 
+    /// Another way in, which keeps the namespace alive for a thread that outlives this value.
+    pub(crate) fn door(&self) -> Result<Door> {
+        self.file.try_clone().map(Door).map_err(Error::io(format!("open {} again", self.name)))
+    }
+
     /// Moves the calling thread into the namespace for the rest of its life.
     pub fn enter(&self) -> Result<()> {
-        setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(Error::io(format!("setns {}", self.name)))
+        enter(&self.file).map_err(Error::io(format!("setns {}", self.name)))
     }
 
     /// Runs `work` inside the namespace, on a thread of its own that ends with it.
@@ -71,6 +76,21 @@ impl Netns {
             inside.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
         })
     }
+}
+
+/// A way into a namespace.
+#[derive(Debug)]
+pub(crate) struct Door(File);
+
+impl Door {
+    /// Moves the calling thread into the namespace for the rest of its life.
+    pub(crate) fn enter(&self) -> Result<()> {
+        enter(&self.0).map_err(Error::io("setns"))
+    }
+}
+
+fn enter(file: &File) -> nix::Result<()> {
+    setns(file, CloneFlags::CLONE_NEWNET)
 }
 
 impl Drop for Netns {

@@ -15,6 +15,8 @@ use nix::{
     },
 };
 
+use socket2::{SockFilter, SockRef};
+
 use crate::{Error, Result};
 
 /// A packet socket on one interface.
@@ -38,6 +40,18 @@ impl PacketSocket {
         // The address of getifaddrs carries protocol 0, which bind takes as "keep the socket's".
         bind(listener.socket.as_raw_fd(), &listener.address).map_err(Error::io("bind a packet socket"))?;
         Ok(listener)
+    }
+
+    /// Hears only frames of this many bytes from now on; a VLAN tag does not count.
+    pub fn hear_only(&self, length: usize) -> Result<()> {
+        // Load the length; equal: keep the whole frame; else: keep no byte, which frees it without a drop.
+        let filter = [
+            SockFilter::new((libc::BPF_LD | libc::BPF_W | libc::BPF_LEN) as u16, 0, 0, 0),
+            SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, 0, 1, length as u32),
+            SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, u32::MAX),
+            SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0),
+        ];
+        SockRef::from(&self.socket).attach_filter(&filter).map_err(Error::io("filter a packet socket"))
     }
 
     fn open(interface: &str, protocol: Option<SockProtocol>) -> Result<Self> {

@@ -62,9 +62,15 @@ pub(super) fn offer(lab: &Lab, frame: &[u8], n: u64, oracle: Oracle) -> Result<C
 /// Sends `frame` `n` times to the receiver, where no counter tells of its drop: a packet socket there counts the copies
 /// that come in, before any protocol sees them.
 pub(super) fn offer_heard(lab: &Lab, frame: &[u8], n: u64) -> Result<Count> {
+    offer_tagged(lab, frame, frame.len(), n)
+}
+
+/// The same where the receiver's kernel takes a VLAN tag out of `frame` and hears `length` bytes.
+pub(super) fn offer_tagged(lab: &Lab, frame: &[u8], length: usize, n: u64) -> Result<Count> {
     // Fits into a receive buffer of default size.
     const ROUND: u64 = 64;
     let listener = lab.receiver().packet_listener()?;
+    listener.hear_only(length)?;
     let sender = lab.sender().packet_sender()?;
     let mut heard = 0;
     while heard < n {

@@ -2,7 +2,7 @@
 
 use super::{
     Count, Expect, Fault,
-    inject::{Oracle, PORT, SOURCE_PORT, counted, offer, offer_heard, path},
+    inject::{Oracle, PORT, SOURCE_PORT, counted, offer, offer_heard, offer_tagged, path},
 };
 use crate::{
     Lab, Result,
@@ -57,8 +57,9 @@ fn other_host(lab: &Lab, family: Family, n: u64) -> Result<Count> {
 
 fn unknown_vlan(lab: &Lab, n: u64) -> Result<Count> {
     let mut frame = path(lab).udp(Family::V4, (SOURCE_PORT, PORT), b"tagged")?;
+    let length = frame.len();
     frames::tag(&mut frame, VLAN);
-    offer_heard(lab, &frame, n)
+    offer_tagged(lab, &frame, length, n)
 }
 
 /// A packet socket that listens would be a protocol that speaks it.

@@ -6,10 +6,12 @@
 
 use crate::{Error, KernelVersion, Lab, Result, Role, frames::Family, wait};
 
+mod fragment;
 mod inject;
 mod ip;
 mod ipv6;
 mod link;
+mod ndisc;
 mod neighbour;
 mod netfilter;
 mod route;
@@ -126,7 +128,9 @@ fn since(
 pub const FAULTS: &[&[Fault]] = &[
     udp::FAULTS,
     ip::FAULTS,
+    fragment::FAULTS,
     ipv6::FAULTS,
+    ndisc::FAULTS,
     route::FAULTS,
     link::FAULTS,
     netfilter::FAULTS,
