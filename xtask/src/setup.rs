@@ -38,6 +38,7 @@ enum Probe {
     Header(&'static str),
     Clang,
     Venv,
+    StaticBusybox,
 }
 
 struct Need {
@@ -70,7 +71,7 @@ const NEEDS: &[Need] = &[
     need(Scope::Tests, Probe::Command("tshark"), "tshark", "wireshark-cli"),
     // The VMs: the machine, its first user space (which virtme-ng examines with file), the index of its modules.
     need(Scope::Everything, Probe::Command("qemu-system-x86_64"), "qemu-system-x86", "qemu-system-x86-core"),
-    need(Scope::Everything, Probe::Command("busybox"), "busybox-static", "busybox"),
+    need(Scope::Everything, Probe::StaticBusybox, "busybox-static", "busybox"),
     need(Scope::Everything, Probe::Command("file"), "file", "file"),
     need(Scope::Everything, Probe::Command("depmod"), "kmod", "kmod"),
 ];
@@ -146,6 +147,11 @@ impl Probe {
             }
             Self::Clang => run::capture(Command::new("clang").arg("--version"))
                 .is_ok_and(|text| clang_version(&text).is_some_and(|version| version >= OLDEST_CLANG)),
+            // Debian's ordinary busybox is dynamic; a first user space has no libraries. virtme-ng asks file(1) too.
+            Self::StaticBusybox => run::find("busybox").is_some_and(|busybox| {
+                run::capture(Command::new("file").arg("--dereference").arg(busybox))
+                    .is_ok_and(|text| text.contains("static"))
+            }),
             // Debian has the module without what it needs to make an environment.
             Self::Venv => run::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
         }
@@ -155,6 +161,7 @@ impl Probe {
         match self {
             Self::Command(name) | Self::Header(name) => (*name).to_owned(),
             Self::Clang => format!("clang {OLDEST_CLANG} or newer"),
+            Self::StaticBusybox => "a static busybox".to_owned(),
             Self::Venv => "python3 with venv and pip".to_owned(),
         }
     }
