@@ -81,43 +81,22 @@ enum netns_const {
 	/* The inodes of namespaces are at the top of the number range: include/linux/proc_ns.h,
 	   fs/proc/generic.c. */
 	NETNS_FIRST_INODE = 0xeffffff0,
-	DST_NOREF = 1,	    /* SKB_DST_NOREF in include/linux/skbuff.h: a flag in the pointer's lowest bit */
-	TASK_STACK = 16384, /* THREAD_SIZE of x86-64 and arm64 */
-	TASK_KTHREAD = 0x00200000, /* PF_KTHREAD in include/linux/sched.h */
+	DST_NOREF = 1, /* SKB_DST_NOREF in include/linux/skbuff.h: a flag in the pointer's lowest bit */
 };
 
-/* The namespace of the process that reads or closes a socket, where it is what runs: interrupts and the
- * softirqs they raise run on a stack of their own, and ksoftirqd is no process. The program's context lies on
- * the running stack. */
-static __always_inline struct net *process_net(void *ctx, struct drops_counters *counters)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 frame;
-
-	/* Through memory, because the verifier does not let a pointer be compared with a number. */
-	*(void *volatile *)&counters->frame = ctx;
-	frame = *(volatile __u64 *)&counters->frame;
-	if (frame - (__u64)task->stack >= TASK_STACK || task->flags & TASK_KTHREAD)
-		return (void *)0;
-	return task->nsproxy->net_ns;
-}
-
-/* Where a packet without a device belongs: to its socket, to its route, or, freed from a socket's queue that
- * names neither (UDP), to the process at work. */
-static __always_inline struct net *packet_net(const struct drop *d, void *ctx,
-					      struct drops_counters *counters)
+/* Where a packet without a device belongs: to its socket, or to its route. A datagram in a UDP socket's queue
+ * names neither (__udp_enqueue_schedule_skb keeps only its length), and the process that runs when it is
+ * freed may be a bystander, because sockets are destroyed by RCU: its namespace stays unknown. */
+static __always_inline struct net *packet_net(const struct drop *d)
 {
 	struct dst_entry *dst = (void *)(d->skb->_skb_refdst & ~(unsigned long)DST_NOREF);
 
 	if (d->sk)
 		return d->sk->__sk_common.skc_net.net;
-	if (dst)
-		return BPF_CORE_READ(dst, dev, nd_net.net);
-	return process_net(ctx, counters);
+	return dst ? BPF_CORE_READ(dst, dev, nd_net.net) : (void *)0;
 }
 
-static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, struct sock *rx_sk, void *ctx,
-					  struct drops_counters *counters)
+static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, struct sock *rx_sk)
 {
 	struct net_device *dev = skb->dev;
 	struct sock *sk = skb->sk;
@@ -139,7 +118,7 @@ static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, s
 		return;
 	}
 	d->place.ifindex = skb->skb_iif;
-	net = packet_net(d, ctx, counters);
+	net = packet_net(d);
 	netns = net ? BPF_CORE_READ(net, ns.inum) : 0;
 	if (netns >= NETNS_FIRST_INODE) {
 		d->net = net;
@@ -410,6 +389,15 @@ static __always_inline void group_start(struct drop_group *group, const struct d
 		group->details = *details;
 }
 
+/* Older verifiers (6.1) lose the bounds of a product whose second factor varies; clang picks either order. */
+static __always_inline struct drop_group *group_at(void *groups, __u64 entry)
+{
+	__u64 stride = config.stride;
+
+	asm volatile("%0 *= %1" : "+r"(entry) : "r"(stride));
+	return groups + entry;
+}
+
 /* The group's entry, made where it is new; null where the bank is full. */
 static __always_inline struct drop_group *group_find(__u32 cpu, struct drops_counters *counters,
 						     const struct drop *d, const struct drop_details *details)
@@ -429,7 +417,7 @@ static __always_inline struct drop_group *group_find(__u32 cpu, struct drops_cou
 			entry = counters->used;
 			if (entry >= config.capacity)
 				return (void *)0;
-			group = groups + (__u64)entry * config.stride;
+			group = group_at(groups, entry);
 			group_start(group, d, details);
 			*number = entry + 1;
 			/* A barrier: a reader that sees the new count sees the entry's key. */
@@ -439,7 +427,7 @@ static __always_inline struct drop_group *group_find(__u32 cpu, struct drops_cou
 		entry--;
 		if (entry >= config.capacity)
 			return (void *)0;
-		group = groups + (__u64)entry * config.stride;
+		group = group_at(groups, entry);
 		if (group_is(group, &d->place, details))
 			return group;
 	}
@@ -589,7 +577,7 @@ int drops_kfree_skb(__u64 *ctx)
 	counters->seen++;
 	if (bpf_core_field_exists(struct trace_event_raw_kfree_skb, rx_sk))
 		rx_sk = (void *)ctx[3];
-	drop_describe(&d, skb, rx_sk, ctx, counters);
+	drop_describe(&d, skb, rx_sk);
 	if (!drop_passes(&d, counters))
 		return 0;
 	if (config.events)
