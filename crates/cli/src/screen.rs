@@ -27,7 +27,8 @@ impl Screen {
 
     /// Columns and rows; what old terminals had where it cannot be told.
     pub fn size(&self) -> (usize, usize) {
-        let (columns, rows) = size().unwrap_or((80, 24));
+        // A serial console says 0 by 0.
+        let (columns, rows) = size().ok().filter(|size| size.0 > 0 && size.1 > 0).unwrap_or((80, 24));
         (usize::from(columns.max(20)), usize::from(rows.max(6)))
     }
 

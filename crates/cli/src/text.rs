@@ -18,12 +18,14 @@ pub fn style(terminal: bool) -> Style {
     }
 }
 
-/// Columns of the terminal on standard output; `None` where it is no terminal.
+/// Columns of the terminal on standard output; `None` where it is no terminal, or one that does not know (a serial
+/// console says 0).
 pub fn width() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
     }
-    crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns.max(20)))
+    let columns = crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns));
+    columns.filter(|columns| *columns > 0).map(|columns| columns.max(20))
 }
 
 /// Writes text to standard output. False where its reader is gone.

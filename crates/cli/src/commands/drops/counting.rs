@@ -77,7 +77,7 @@ impl Observed for Counting<'_, '_, '_> {
         self.read();
         let (mut parts, ungrouped) = self.since();
         if self.view.run.periodic {
-            self.write(&mut parts, ungrouped, Some(span));
+            self.write(&mut parts, ungrouped, span, true);
         }
         self.remember();
         if self.view.run.stdout == Stdout::Plain {
@@ -124,13 +124,13 @@ impl Counting<'_, '_, '_> {
         let (mut all, all_ungrouped) = (totals(self.drops.groups()), self.drops.ungrouped());
         if self.view.run.periodic {
             let (mut parts, ungrouped) = self.since();
-            self.write(&mut parts, ungrouped, Some(rest));
+            self.write(&mut parts, ungrouped, rest, true);
             self.remember();
             if self.view.run.stdout == Stdout::Plain {
                 self.print(parts, ungrouped, rest, true)?;
             }
         } else {
-            self.write(&mut all, all_ungrouped, None);
+            self.write(&mut all, all_ungrouped, whole, false);
         }
         match self.view.run.stdout {
             Stdout::Plain if self.view.run.periodic => Ok(()),
@@ -140,13 +140,12 @@ impl Counting<'_, '_, '_> {
     }
 
     /// Writes the records of an interval, or of the whole run.
-    fn write(&mut self, parts: &mut Vec<Part>, ungrouped: (u64, u64), interval: Option<Span>) {
-        let View { asked, names, outputs, ready, .. } = &mut *self.view;
+    fn write(&mut self, parts: &mut Vec<Part>, ungrouped: (u64, u64), span: Span, interval: bool) {
+        let View { asked, names, outputs, .. } = &mut *self.view;
         if !outputs.takes_records() {
             return;
         }
-        let span = interval.unwrap_or_else(|| Span { start: *ready, end: Moment::now() });
-        let time = interval.map(|span| names.time(span.start));
+        let time = interval.then(|| names.time(span.start));
         let duration_ns = span.nanoseconds();
         let groups = self.drops.groups();
         arrange(parts, groups, asked, names);
