@@ -48,16 +48,6 @@ struct dst_entry {
 	struct net_device *dev;
 };
 
-struct nsproxy {
-	struct net *net_ns;
-};
-
-struct task_struct {
-	void *stack;
-	unsigned int flags;
-	struct nsproxy *nsproxy;
-};
-
 struct kernfs_node {
 	__u64 id;
 };

@@ -13,7 +13,7 @@ crate::record! {
         location: Option<&'a str> as Text, "symbol+0xoffset of the instruction after the free; null where kallsyms is hidden";
         interface: Option<&'a str> as Text, "name of the device the packet was on when it was freed, else of the one it came in by";
         ifindex: Option<u32> as Id, "index of that device in its namespace";
-        netns: Option<u64> as Id, "inode of the network namespace of the device, else of the socket, the route, or the process that reads or closes the socket";
+        netns: Option<u64> as Id, "inode of the network namespace, by the device, the socket or the route; null for what is freed from a UDP socket's queue, where a packet keeps none of them";
         netns_name: Option<&'a str> as Text, "its name in /run/netns, where it has one";
         src_ip: Option<IpAddr> as Address, "source address of the outermost IP header";
         dst_ip: Option<IpAddr> as Address, "destination address of the outermost IP header";

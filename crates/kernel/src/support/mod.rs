@@ -2,9 +2,11 @@
 
 mod facts;
 mod host;
+mod loaded;
 mod tries;
 
 pub use host::{Host, btf, clock_offset_ns, host, inode, kallsyms, module_btf, monotonic_ns, netns_names};
+pub use loaded::{Program, programs};
 
 use crate::error::{Class, Error};
 

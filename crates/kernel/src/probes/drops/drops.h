@@ -108,8 +108,7 @@ struct drops_counters {
 	__u64 lost_ring;
 	__u32 used; /* entries of this CPU's bank */
 	__u32 in_softirq;
-	__u64 frame; /* scratch */
-	__u64 _pad[5];
+	__u64 _pad[6];
 };
 _Static_assert(sizeof(struct drops_counters) == 128, "two cache lines");
 

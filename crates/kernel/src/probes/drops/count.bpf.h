@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Counting in groups. */
+#ifndef PLUMB_DROPS_COUNT_BPF_H
+#define PLUMB_DROPS_COUNT_BPF_H
+
+#include "packet.bpf.h"
+#include "table.bpf.h"
+
+static __always_inline void flow_keep(struct flow_key *flow)
+{
+	if (!(config.keys & DROPS_KEY_SRC_IP))
+		__builtin_memset(flow->src, 0, sizeof(flow->src));
+	if (!(config.keys & DROPS_KEY_DST_IP))
+		__builtin_memset(flow->dst, 0, sizeof(flow->dst));
+	if (!(config.keys & DROPS_KEY_SRC_PORT))
+		flow->src_port = 0;
+	if (!(config.keys & DROPS_KEY_DST_PORT))
+		flow->dst_port = 0;
+	if (!(config.keys & DROPS_KEY_PROTOCOL))
+		flow->protocol = 0;
+}
+
+static __always_inline void drop_details(struct drop *d, void *ctx, const struct drops_counters *counters,
+					 struct drop_details *out)
+{
+	struct headers h;
+
+	if (config.keys & DROPS_KEYS_FLOW) {
+		drop_headers(d, &h);
+		out->flow = h.flow;
+		flow_keep(&out->flow);
+	}
+	if (config.keys & DROPS_KEYS_SOCKET && d->sk && socket_is_full(d->sk)) {
+		out->has_socket = 1;
+		if (config.keys & DROPS_KEY_UID)
+			out->uid = socket_uid(d->sk);
+		if (config.keys & DROPS_KEY_CGROUP)
+			out->cgroup = socket_cgroup(d->sk);
+	}
+	if (config.keys & DROPS_KEYS_PROCESS)
+		out->context = drop_context(counters);
+	if (config.keys & DROPS_KEY_PID)
+		out->pid = bpf_get_current_pid_tgid() >> 32;
+	if (config.keys & DROPS_KEY_COMM)
+		bpf_get_current_comm(out->comm, sizeof(out->comm));
+	if (config.keys & DROPS_KEY_FAMILY) {
+		out->ethertype = d->ethertype;
+		out->socket_family = d->ethertype ? 0 : d->socket_family;
+	}
+	if (config.keys & DROPS_KEY_STACK)
+		out->stack = bpf_get_stackid(ctx, &drops_stacks, 0);
+}
+
+static __always_inline __u64 group_hash(const struct drop_place *place, const struct drop_details *details)
+{
+	const __u64 *words = (const __u64 *)place;
+	__u64 hash = 0;
+
+	for (int i = 0; i < (int)(sizeof(*place) / 8); i++)
+		hash = table_mix(hash, words[i]);
+	if (config.keys & DROPS_KEYS_ENTRY) {
+		words = (const __u64 *)details;
+#pragma unroll
+		for (int i = 0; i < (int)(sizeof(*details) / 8); i++)
+			hash = table_mix(hash, words[i]);
+	}
+	return hash ^ (hash >> 32);
+}
+
+static __always_inline int group_is(struct drop_group *group, const struct drop_place *place,
+				    const struct drop_details *details)
+{
+	if (table_differs((__u64 *)&group->place, (__u64 *)place, sizeof(*place) / 8))
+		return 0;
+	return !(config.keys & DROPS_KEYS_ENTRY) ||
+	       !table_differs((__u64 *)&group->details, (__u64 *)details, sizeof(*details) / 8);
+}
+
+static __always_inline void group_start(struct drop_group *group, const struct drop *d,
+					const struct drop_details *details)
+{
+	group->place = d->place;
+	device_name(d, group->interface);
+	if (config.keys & DROPS_KEYS_ENTRY)
+		group->details = *details;
+}
+
+/* Older verifiers (6.1) lose the bounds of a product whose second factor varies; clang picks either order. */
+static __always_inline struct drop_group *group_at(void *groups, __u64 entry)
+{
+	__u64 stride = config.stride;
+
+	asm volatile("%0 *= %1" : "+r"(entry) : "r"(stride));
+	return groups + entry;
+}
+
+/* The group's entry, made where it is new; null where the bank is full. */
+static __always_inline struct drop_group *group_find(__u32 cpu, struct drops_counters *counters,
+						     const struct drop *d, const struct drop_details *details)
+{
+	void *index = bpf_map_lookup_elem(&drops_index, &cpu);
+	void *groups = bpf_map_lookup_elem(&drops_groups, &cpu);
+	__u32 slot = group_hash(&d->place, details);
+
+	if (!index || !groups)
+		return (void *)0;
+	for (int i = 0; i < TABLE_PROBES; i++) {
+		__u32 *number = index + ((slot + i) & config.index_mask) * sizeof(__u32);
+		struct drop_group *group;
+		__u32 entry = *number;
+
+		if (!entry) {
+			entry = counters->used;
+			if (entry >= config.capacity)
+				return (void *)0;
+			group = group_at(groups, entry);
+			group_start(group, d, details);
+			*number = entry + 1;
+			/* A barrier: a reader that sees the new count sees the entry's key. */
+			__sync_fetch_and_add(&counters->used, 1);
+			return group;
+		}
+		entry--;
+		if (entry >= config.capacity)
+			return (void *)0;
+		group = group_at(groups, entry);
+		if (group_is(group, &d->place, details))
+			return group;
+	}
+	return (void *)0;
+}
+
+static __always_inline void drop_count(struct drop *d, void *ctx, __u32 cpu, struct drops_counters *counters)
+{
+	struct drop_details details = {};
+	struct drop_group *group;
+
+	if (config.keys & DROPS_KEYS_ENTRY)
+		drop_details(d, ctx, counters, &details);
+	group = group_find(cpu, counters, d, &details);
+	counters->aggregated++;
+	if (group) {
+		group->packets++;
+		group->bytes += d->skb->len;
+	} else {
+		counters->ungrouped++;
+		counters->ungrouped_bytes += d->skb->len;
+	}
+}
+
+#endif
