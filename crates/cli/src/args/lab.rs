@@ -5,14 +5,15 @@ use std::ffi::OsString;
 
 /// A small network in namespaces with traffic and faults, to try everything without touching a real interface
 ///
-/// Two hosts in network namespaces, joined by a veth pair, with IPv4 and IPv6. CMD runs in the receiving host and its
-/// status is returned; without CMD the network stays until Ctrl-C. Everything is removed at the end.
+/// Two hosts in network namespaces, joined by a veth pair, with IPv4 and IPv6, and requests that are answered. CMD runs
+/// in the receiving host and its status is returned; without CMD the network stays until Ctrl-C. Everything is removed
+/// at the end.
 #[derive(Debug, Args)]
 pub struct Lab {
     /// Inject these faults while CMD runs: names from --list (comma-separated, repeatable), or `all`
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub fault: Vec<String>,
-    /// How many packets per second the asked faults offer together
+    /// Packets per second that the asked faults offer together, and requests per second of the healthy traffic beside
     #[arg(long, value_name = "PPS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
     /// The faults, with the drop reasons that this kernel is expected to give

@@ -6,7 +6,8 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::signals::Signals;
 use crate::text::{say, width};
 use plumb_kernel::support;
-use plumb_lab::faults::{self, Fault};
+use plumb_lab::faults::{self, Count, Fault};
+use plumb_lab::load::Load;
 use plumb_lab::{KernelVersion, Lab};
 use plumb_sinks::text::Style;
 use plumb_sinks::text::table::{Head, Table};
@@ -14,7 +15,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Builds the network, runs CMD in it while faults are injected, and removes everything.
+/// Builds the network, runs CMD in it beside healthy traffic and the asked faults, and removes everything.
 pub fn run(arguments: &Arguments) -> Outcome<Exit> {
     if arguments.list {
         return super::print(&list()?);
@@ -23,6 +24,8 @@ pub fn run(arguments: &Arguments) -> Outcome<Exit> {
     support::require("lab")?;
     let mut signals = Signals::install()?;
     let lab = Lab::new().map_err(|error| Failure::failed("cannot build the lab").because(error))?;
+    let load = Load::start(&lab, arguments.rate)
+        .map_err(|error| Failure::failed("cannot start the lab's traffic").because(error))?;
     let stop = AtomicBool::new(false);
     let (exit, injected) = std::thread::scope(|scope| {
         let injecting = scope.spawn(|| inject(&lab, &faults, arguments.rate, &stop));
@@ -35,6 +38,7 @@ pub fn run(arguments: &Arguments) -> Outcome<Exit> {
         drop(guard);
         (exit, injecting.join())
     });
+    drop(load);
     let exit = exit?;
     injected.map_err(|_| Failure::failed("the thread that injects faults ended early"))??;
     Ok(exit)
@@ -133,25 +137,34 @@ fn beside(lab: &Lab, command: &mut Command, signals: &mut Signals) -> Outcome<Ex
     }
 }
 
-/// Injects every fault each second until `stop`, so that together they offer about `rate` packets a second.
+/// Injects every fault each second until `stop`, so that together they offer about `rate` packets a second. A fault
+/// that fails is told at once and not tried again; the others go on.
 fn inject(lab: &Lab, faults: &[&Fault], rate: u32, stop: &AtomicBool) -> Outcome<()> {
     let stopped = || stop.load(Ordering::Relaxed);
     let each = u64::from(rate).div_ceil(faults.len().max(1) as u64);
-    while !faults.is_empty() && !stopped() {
+    let (mut working, mut failed) = (faults.to_vec(), Vec::new());
+    while !working.is_empty() && !stopped() {
         let round = Instant::now();
-        for fault in faults {
-            if stopped() {
-                return Ok(());
+        working.retain(|fault| {
+            match if stopped() { Ok(Count::default()) } else { (fault.inject)(lab, each) } {
+                Ok(_) => true,
+                Err(error) => {
+                    eprintln!("plumb: cannot inject {}: {error}", fault.name);
+                    failed.push(fault.name);
+                    false
+                }
             }
-            (fault.inject)(lab, each)
-                .map_err(|error| Failure::failed(format!("cannot inject {}", fault.name)).because(error))?;
-        }
+        });
         // Short naps: the end of CMD must not wait for the second to pass.
         while round.elapsed() < Duration::from_secs(1) && !stopped() {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-    Ok(())
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::failed(format!("some faults could not be injected: {}", failed.join(", "))))
+    }
 }
 
 #[cfg(test)]
