@@ -93,6 +93,17 @@ impl Run {
             )
             .help("add --events or --interval"));
         }
+        let to_json = out.output.as_ref().is_some_and(|output| output.format == Format::Json);
+        if out.ledger && !to_json && stdout != Stdout::Records(Format::Json) {
+            return Err(Failure::arguments("--ledger has no format to write ledgers in")
+                .help("add --format json or -o FILE.jsonl"));
+        }
+        if events && out.interval.is_some() && !out.ledger && stdout != Stdout::Summary {
+            return Err(Failure::arguments(
+                "--interval has nothing to write: events are written as they come",
+            )
+            .help("add --ledger, or leave --events out"));
+        }
         Ok(Self {
             duration: ends.duration,
             count: ends.count,

@@ -117,9 +117,9 @@ pub struct Grouping {
     /// Only the N largest groups
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "events")]
     pub top: Option<u32>,
-    /// Order groups by this column: numbers descending, names ascending
-    #[arg(long, value_name = "COLUMN", default_value = "packets", conflicts_with = "events")]
-    pub sort: String,
+    /// Order groups by this column: numbers descending, names ascending [default: packets]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "events")]
+    pub sort: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -131,9 +131,9 @@ pub struct KernelSide {
     /// How many groups fit; what does not fit is counted in one overflow group [default: chosen per probe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub table_size: Option<u32>,
-    /// How events are consumed
-    #[arg(long, value_enum, default_value_t = Wakeup::Adaptive)]
-    pub wakeup: Wakeup,
+    /// How events are consumed [default: adaptive]
+    #[arg(long, value_enum)]
+    pub wakeup: Option<Wakeup>,
 }
 
 /// Formats of standard output.

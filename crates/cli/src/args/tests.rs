@@ -1,4 +1,3 @@
-use super::observing::Wakeup;
 use super::values::{self, FailOver, Output};
 use super::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -27,7 +26,6 @@ fn words_repeat_and_take_commas() {
     assert_eq!(drops.observing.filter.host.len(), 3);
     assert_eq!(drops.observing.filter.dport.len(), 2);
     assert_eq!(drops.reasons.reason, ["NO_SOCKET", "5"]);
-    assert_eq!(drops.observing.kernel.wakeup, Wakeup::Adaptive);
 }
 
 #[test]

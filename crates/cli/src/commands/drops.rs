@@ -60,6 +60,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     if let Some(command) = &mut command {
         command.stop(seen.end == End::Asked);
     }
+    hint(&seen.ledger, drops.recursion_misses());
     conclude(arguments, view, &seen)
 }
 
@@ -198,6 +199,27 @@ impl View<'_> {
             ledger.seen = ledger.accounted();
         }
         ledger
+    }
+}
+
+/// What was lost, and what would help.
+fn hint(ledger: &Ledger, skipped: u64) {
+    let no_room = ledger.lost_kernel.saturating_sub(skipped);
+    if no_room > 0 {
+        eprintln!(
+            "plumb: {no_room} packets found no room in the ring: a larger --ring-size or a faster output would help"
+        );
+    }
+    if skipped > 0 {
+        eprintln!(
+            "plumb: {skipped} packets were freed while the program was already running on that CPU: the kernel skips those"
+        );
+    }
+    if ledger.ungrouped > 0 {
+        eprintln!(
+            "plumb: {} packets found no room in the table: a larger --table-size or fewer --by keys would help",
+            ledger.ungrouped
+        );
     }
 }
 

@@ -43,5 +43,9 @@ fn what_would_have_no_effect_is_refused() {
     assert_eq!(resolve("--count 5", false).unwrap_err().exit, Exit::Arguments);
     assert_eq!(resolve("--count 5 --interval 1s", false).unwrap().count, Some(5));
     assert_eq!(resolve("--count 5 --events", false).unwrap().count, Some(5));
-    assert_eq!(resolve("--format pcapng", true).unwrap_err().exit, Exit::Arguments);
+    for arguments in ["--format pcapng", "--interval 1s --ledger", "--events --interval 1s"] {
+        assert_eq!(resolve(arguments, true).unwrap_err().exit, Exit::Arguments, "{arguments}");
+    }
+    assert!(resolve("--interval 1s --ledger -o x.jsonl", true).unwrap().ledger);
+    assert!(resolve("--events --interval 1s -o x.csv", false).is_ok());
 }

@@ -42,7 +42,8 @@ pub fn resolve(arguments: &Arguments, events: bool, capture: bool) -> Outcome<As
     check(arguments, events, capture)?;
     let keys = by(&grouping.by)?;
     let shown = DropGroup::shown_for(&keys);
-    let order = keys::order(&grouping.sort, DropGroup::COLUMNS, |index| shown.has(index))?;
+    let sort = grouping.sort.as_deref().unwrap_or("packets");
+    let order = keys::order(sort, DropGroup::COLUMNS, |index| shown.has(index))?;
     let filter = filter(&observing.filter)?;
     let mut filters = filter.describe();
     for (word, given) in [("reason", &reasons.reason), ("not-reason", &reasons.not_reason)] {
@@ -65,9 +66,9 @@ pub fn resolve(arguments: &Arguments, events: bool, capture: bool) -> Outcome<As
         table_size: observing.kernel.table_size,
         ring_size: observing.kernel.ring_size,
         wakeup: match observing.kernel.wakeup {
-            WakeupWord::Adaptive => Wakeup::Adaptive,
-            WakeupWord::Busy => Wakeup::Busy,
-            WakeupWord::Interval => Wakeup::Interval(TIMER),
+            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
+            Some(WakeupWord::Busy) => Wakeup::Busy,
+            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
         },
         snaplen: arguments.events.snaplen.unwrap_or(SNAPLEN) * u32::from(capture),
         stack: arguments.events.stack,
@@ -90,18 +91,21 @@ fn check(arguments: &Arguments, events: bool, capture: bool) -> Outcome<()> {
         return Err(Failure::arguments("--snaplen is too long")
             .help(format!("at most {} bytes of a packet are captured", Config::SNAPLEN_MAX)));
     }
-    if !events && kernel.ring_size.is_some() {
-        return Err(
-            Failure::arguments("--ring-size has no ring to size").help("groups use none; add --events")
-        );
+    if !events && (kernel.ring_size.is_some() || kernel.wakeup.is_some()) {
+        return Err(Failure::arguments(
+            "--ring-size and --wakeup are about events, and groups are counted in the kernel",
+        )
+        .help("add --events"));
     }
     if events && kernel.table_size.is_some() {
         return Err(Failure::arguments("--table-size has no table to size").help("leave --events out"));
     }
-    if events && !grouping.by.is_empty() {
-        return Err(
-            Failure::arguments("--by groups, and a capture has every packet").help("use another format")
-        );
+    let groups = !grouping.by.is_empty() || grouping.top.is_some() || grouping.sort.is_some();
+    if events && groups {
+        return Err(Failure::arguments(
+            "--by, --top and --sort are about groups, and a capture has every packet",
+        )
+        .help("use another format"));
     }
     Ok(())
 }

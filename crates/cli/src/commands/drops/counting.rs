@@ -76,7 +76,9 @@ impl Observed for Counting<'_, '_, '_> {
     fn tick(&mut self, span: Span) -> Outcome<()> {
         self.read();
         let (mut parts, ungrouped) = self.since();
-        if self.view.run.periodic {
+        if !self.view.outputs.takes_records() {
+            self.rows += parts.len() as u64;
+        } else if self.view.run.periodic {
             self.write(&mut parts, ungrouped, span, true);
         }
         self.remember();
@@ -170,9 +172,6 @@ impl Counting<'_, '_, '_> {
     fn print(&mut self, parts: Vec<Part>, ungrouped: (u64, u64), span: Span, interval: bool) -> Outcome<()> {
         let heading = if interval { Heading::Interval } else { Heading::Total };
         let packets = parts.iter().map(|part| part.packets).sum::<u64>() + ungrouped.0;
-        if interval && !self.view.outputs.takes_records() {
-            self.rows += parts.len() as u64;
-        }
         let size = (text::width(), usize::MAX);
         let mut out = format!("\n{}", self.table(parts, ungrouped.0, span.duration(), heading, size));
         if interval {
