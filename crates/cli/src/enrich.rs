@@ -128,7 +128,8 @@ impl Names {
             if netns != own {
                 return self.netns.removed(netns).map(|name| format!("namespace {name}"));
             }
-            let there = index == 0 || if_indextoname(index).is_ok();
+            // nix (0.31) takes libc's null for an empty name.
+            let there = index == 0 || if_indextoname(index).is_ok_and(|name| !name.is_empty());
             (!there).then(|| format!("interface {}", name.map_or_else(|| index.to_string(), str::to_owned)))
         });
         gone.collect()

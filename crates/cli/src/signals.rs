@@ -16,6 +16,7 @@ const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 /// What the signals of this process said. Made once, before anything else starts.
 pub struct Signals {
     stop: Arc<AtomicBool>,
+    interrupted: Arc<AtomicBool>,
     child: Arc<AtomicBool>,
     wake: UnixStream,
 }
@@ -28,7 +29,7 @@ impl Signals {
     }
 
     fn register() -> std::io::Result<Self> {
-        let (stop, child) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let [stop, interrupted, child] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
         let (wake, write) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         for signal in STOPPING.into_iter().filter(|signal| !left_ignored(*signal)) {
@@ -37,16 +38,22 @@ impl Signals {
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
+        signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
         signal_hook::flag::register(SIGCHLD, Arc::clone(&child))?;
         for signal in [SIGCHLD, SIGWINCH] {
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
-        Ok(Self { stop, child, wake })
+        Ok(Self { stop, interrupted, child, wake })
     }
 
     /// Whether the run was asked to end.
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was Ctrl-C that asked for it, which the terminal sends to CMD as well.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// Whether a child may have ended since the last question.

@@ -27,6 +27,10 @@ pub const COALESCE: Duration = Duration::from_micros(500);
 /// A look that finds this many records finds the reader in a stream rather than at a single event.
 const STREAM: usize = 8;
 
+/// Records taken in one go: in a flood the ring is never found empty, and the caller has a stop condition to look at,
+/// outputs to flush, and an interval to keep.
+const BATCH: usize = 4096;
+
 /// The longest sleep, so that the caller's stop condition is looked at.
 const LONGEST: Duration = Duration::from_millis(100);
 
@@ -62,7 +66,7 @@ impl<'cb> Ring<'cb> {
         Ok(Self { ring: builder.build().map_err(failed)?, control, wakeup })
     }
 
-    /// Hands over what is there now; returns how many records that were.
+    /// Hands over everything until the ring is empty: ends only where nothing is attached any more.
     pub fn drain(&self) -> Result<usize, Error> {
         count(self.ring.consume_raw())
     }
@@ -70,10 +74,13 @@ impl<'cb> Ring<'cb> {
     /// Consumes until `deadline`, or until `stop` says so; `stop` is asked at least every 100 ms.
     pub fn consume_until(&self, deadline: Instant, stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
         loop {
-            let consumed = self.drain()?;
+            let consumed = count(self.ring.consume_raw_n(BATCH))?;
             let now = Instant::now();
             if now >= deadline || stop() {
                 return Ok(());
+            }
+            if consumed >= BATCH {
+                continue;
             }
             let left = (deadline - now).min(LONGEST);
             match self.wakeup {

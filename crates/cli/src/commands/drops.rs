@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         counting::observe(&mut drops, &mut view, &mut signals, command.as_mut())?
     };
     if let Some(command) = &mut command {
-        command.stop(seen.end == End::Asked);
+        command.stop(signals.interrupted());
     }
     hint(&seen.ledger, drops.recursion_misses());
     conclude(arguments, view, &seen)

@@ -130,7 +130,7 @@ fn beside(lab: &Lab, command: &mut Command, signals: &mut Signals) -> Outcome<Ex
             return Ok(child::exit_of(status));
         }
         if signals.stopped() {
-            running.stop(true);
+            running.stop(signals.interrupted());
             return Ok(Exit::Done);
         }
         signals.wait(None);

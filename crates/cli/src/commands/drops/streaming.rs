@@ -23,6 +23,8 @@ const LATEST: Duration = Duration::from_millis(100);
 /// A batch this small is written at once, unless one just was.
 const SMALL: u64 = 64;
 const JUST: Duration = Duration::from_millis(5);
+/// Text is written when there is this much of it.
+const FULL: usize = 256 << 10;
 
 /// A line of text per packet, the most telling first.
 const LINE: [Part; 14] = [
@@ -125,7 +127,7 @@ impl<'a, 'view> Writer<'a, 'view> {
             return Ok(());
         }
         let waited = Duration::from_nanos(Moment::now().0.saturating_sub(self.flushed_at.0));
-        if waited >= LATEST || pending < SMALL && waited >= JUST {
+        if waited >= LATEST || pending < SMALL && waited >= JUST || self.text.len() >= FULL {
             self.flush()?;
         }
         Ok(())
