@@ -50,6 +50,9 @@ pub enum Error {
     /// A packet could not be built.
     #[error("cannot build the packet: {0}")]
     Frame(String),
+    /// BPF could not do what was asked.
+    #[error(transparent)]
+    Kernel(#[from] plumb_kernel::Error),
     /// No fault has this name.
     #[error("no fault is called {0:?}")]
     UnknownFault(String),

@@ -8,11 +8,13 @@
 
 mod error;
 pub mod faults;
+pub mod flood;
 pub mod frames;
 pub mod host;
 pub mod load;
 pub mod netns;
 pub mod packet;
+pub mod process;
 pub mod stats;
 pub mod tools;
 mod topology;

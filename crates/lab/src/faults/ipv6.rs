@@ -1,5 +1,7 @@
 //! IPv6 and its neighbour discovery.
 
+use std::net::Ipv6Addr;
+
 use super::{
     Count, ERRORS_V6, Expect, Fault, answered,
     inject::{Oracle, PORT, SOURCE_PORT, offer, path},
@@ -53,6 +55,27 @@ pub(super) const FAULTS: &[Fault] = &[
         expect: |_| const { &[Expect::main("ICMP_CSUM", "icmpv6_rcv")] },
     },
     Fault {
+        name: "ipv6-loopback-source",
+        what: "IPv6 packets from ::1 that come in from the wire",
+        family: Some(Family::V6),
+        inject: |lab, n| sourced(lab, n, Ipv6Addr::LOCALHOST),
+        expect: |_| const { &[Expect::main("IP_INHDR", "ip6_rcv_core")] },
+    },
+    Fault {
+        name: "ipv6-multicast-source",
+        what: "IPv6 packets from a multicast address",
+        family: Some(Family::V6),
+        inject: |lab, n| sourced(lab, n, Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 9)),
+        expect: |_| const { &[Expect::main("IP_INHDR", "ip6_rcv_core")] },
+    },
+    Fault {
+        name: "ipv6-unicast-in-broadcast",
+        what: "IPv6 packets for the host in broadcast frames, where that is refused",
+        family: Some(Family::V6),
+        inject: unicast_in_broadcast,
+        expect: |_| const { &[Expect::main("UNICAST_IN_L2_MULTICAST", "ip6_rcv_core")] },
+    },
+    Fault {
         name: "ipv6-disabled",
         what: "IPv6 packets to an interface where IPv6 is disabled",
         family: Some(Family::V6),
@@ -76,6 +99,20 @@ fn edited(lab: &Lab, n: u64, offset: usize, bytes: &[u8], counter: &'static str)
     let mut frame = datagram(lab)?;
     patch(&mut frame, offset, bytes)?;
     offer(lab, &frame, n, Oracle::Receiver(counter))
+}
+
+fn sourced(lab: &Lab, n: u64, source: Ipv6Addr) -> Result<Count> {
+    let frame = path(lab).from(source).udp(Family::V6, (SOURCE_PORT, PORT), b"astray")?;
+    offer(lab, &frame, n, Oracle::Receiver("Ip6InHdrErrors"))
+}
+
+fn unicast_in_broadcast(lab: &Lab, n: u64) -> Result<Count> {
+    let receiver = lab.receiver();
+    let mut path = path(lab);
+    path.mac.1 = [0xff; 6];
+    let frame = path.udp(Family::V6, (SOURCE_PORT, PORT), b"astray")?;
+    let key = format!("net.ipv6.conf.{}.drop_unicast_in_l2_multicast", receiver.interface);
+    receiver.with_sysctl(&key, "1", || offer(lab, &frame, n, Oracle::Receiver("Ip6InHdrErrors")))
 }
 
 fn unknown_protocol(lab: &Lab, n: u64) -> Result<Count> {

@@ -36,8 +36,15 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "link-unknown-vlan",
         what: "frames of a VLAN that the host has no interface for",
         family: Some(Family::V4),
-        inject: unknown_vlan,
+        inject: |lab, n| unknown_vlan(lab, Family::V4, n),
         expect: |_| const { &[Expect::main("OTHERHOST", "ip_rcv_core")] },
+    },
+    Fault {
+        name: "link-unknown-vlan-v6",
+        what: "IPv6 frames of a VLAN that the host has no interface for",
+        family: Some(Family::V6),
+        inject: |lab, n| unknown_vlan(lab, Family::V6, n),
+        expect: |_| const { &[Expect::main("OTHERHOST", "ip6_rcv_core")] },
     },
     Fault {
         name: "link-unknown-ethertype",
@@ -55,8 +62,8 @@ fn other_host(lab: &Lab, family: Family, n: u64) -> Result<Count> {
     offer_heard(lab, &frame, n)
 }
 
-fn unknown_vlan(lab: &Lab, n: u64) -> Result<Count> {
-    let mut frame = path(lab).udp(Family::V4, (SOURCE_PORT, PORT), b"tagged")?;
+fn unknown_vlan(lab: &Lab, family: Family, n: u64) -> Result<Count> {
+    let mut frame = path(lab).udp(family, (SOURCE_PORT, PORT), b"tagged")?;
     let length = frame.len();
     frames::tag(&mut frame, VLAN);
     offer_tagged(lab, &frame, length, n)

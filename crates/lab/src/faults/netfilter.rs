@@ -1,7 +1,9 @@
 //! nftables and IPsec policies.
 
+use std::net::IpAddr;
+
 use super::{
-    Count, Expect, Fault,
+    Count, ERRORS_V6, Expect, Fault, answered,
     inject::{Oracle, PORT, SOURCE_PORT, counted, offer, path, udp_socket},
 };
 use crate::{Lab, Result, frames::Family};
@@ -36,11 +38,31 @@ pub(super) const FAULTS: &[Fault] = &[
         expect: |_| const { &[Expect::main("NETFILTER_DROP", "nft_do_chain")] },
     },
     Fault {
+        name: "nft-reject-v6",
+        what: "IPv6 packets that an nftables rule drops with an ICMPv6 error",
+        family: Some(Family::V6),
+        inject: |lab, n| verdict(lab, Family::V6, n, "input", "reject"),
+        expect: |kernel| {
+            answered(
+                kernel,
+                const { &[Expect::main("NETFILTER_DROP", "nft_do_chain")] },
+                const { &[Expect::main("NETFILTER_DROP", "nft_do_chain"), ERRORS_V6] },
+            )
+        },
+    },
+    Fault {
         name: "xfrm-policy",
         what: "packets that an IPsec policy blocks",
         family: Some(Family::V4),
-        inject: xfrm_policy,
+        inject: |lab, n| xfrm_policy(lab, Family::V4, n),
         expect: |_| const { &[Expect::main("XFRM_POLICY", "udp_queue_rcv_one_skb")] },
+    },
+    Fault {
+        name: "xfrm-policy-v6",
+        what: "IPv6 packets that an IPsec policy blocks",
+        family: Some(Family::V6),
+        inject: |lab, n| xfrm_policy(lab, Family::V6, n),
+        expect: |_| const { &[Expect::main("XFRM_POLICY", "udpv6_queue_rcv_one_skb")] },
     },
 ];
 
@@ -50,13 +72,17 @@ fn verdict(lab: &Lab, family: Family, n: u64, hook: &str, verdict: &str) -> Resu
     counted(lab.receiver(), "inet", hook, &rule, || offer(lab, &frame, n, Oracle::Nftables))
 }
 
-fn xfrm_policy(lab: &Lab, n: u64) -> Result<Count> {
+fn xfrm_policy(lab: &Lab, family: Family, n: u64) -> Result<Count> {
     let receiver = lab.receiver();
-    let selector = format!("src {} dst {} proto udp dport {PORT} dir in", lab.sender().v4, receiver.v4);
+    let (source, destination): (IpAddr, IpAddr) = match family {
+        Family::V4 => (lab.sender().v4.into(), receiver.v4.into()),
+        Family::V6 => (lab.sender().v6.into(), receiver.v6.into()),
+    };
+    let selector = format!("src {source} dst {destination} proto udp dport {PORT} dir in");
     let on = format!("xfrm policy add {selector} action block");
     let off = format!("xfrm policy delete {selector}");
-    let socket = udp_socket(receiver, Family::V4, PORT)?;
-    let frame = path(lab).udp(Family::V4, (SOURCE_PORT, PORT), b"blocked")?;
+    let socket = udp_socket(receiver, family, PORT)?;
+    let frame = path(lab).udp(family, (SOURCE_PORT, PORT), b"blocked")?;
     let count =
         receiver.with_ip(&[&on], &[&off], || offer(lab, &frame, n, Oracle::Receiver("XfrmInPolBlock")))?;
     drop(socket);

@@ -81,8 +81,15 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "route-blackhole",
         what: "IPv4 packets for which the router has a blackhole route",
         family: Some(Family::V4),
-        inject: blackhole,
+        inject: |lab, n| blackhole(lab, Family::V4, n),
         expect: |_| const { &[Expect::main("NOT_SPECIFIED", "ip_error")] },
+    },
+    Fault {
+        name: "route-blackhole-v6",
+        what: "IPv6 packets for which the router has a blackhole route",
+        family: Some(Family::V6),
+        inject: |lab, n| blackhole(lab, Family::V6, n),
+        expect: |_| const { &[Expect::main("NOT_SPECIFIED", "dst_discard_out").or_in(&["dst_discard"])] },
     },
     Fault {
         name: "route-ttl-expired",
@@ -155,12 +162,19 @@ fn too_big(lab: &Lab, family: Family, n: u64, counter: &'static str) -> Result<C
     offer(lab, &datagram(path(lab), family, 1400)?, n, Oracle::Receiver(counter))
 }
 
-fn blackhole(lab: &Lab, n: u64) -> Result<Count> {
+fn blackhole(lab: &Lab, family: Family, n: u64) -> Result<Count> {
     let receiver = lab.receiver();
-    let [on, off] = ["add", "del"].map(|verb| format!("route {verb} blackhole {FAR_V4}"));
-    let frame = datagram(path(lab), Family::V4, 10)?;
-    receiver
-        .with_ip(&[&on], &[&off], || receiver.with_sysctl(FORWARD_V4, "1", || offer_heard(lab, &frame, n)))
+    let far: IpAddr = match family {
+        Family::V4 => FAR_V4.into(),
+        Family::V6 => FAR_V6.into(),
+    };
+    let [on, off] = ["add", "del"].map(|verb| format!("route {verb} blackhole {far}"));
+    let frame = datagram(path(lab), family, 10)?;
+    receiver.with_ip(&[&on], &[&off], || match family {
+        Family::V4 => receiver.with_sysctl(FORWARD_V4, "1", || offer_heard(lab, &frame, n)),
+        // IPv6 discards by the route alone, router or not.
+        Family::V6 => offer_heard(lab, &frame, n),
+    })
 }
 
 /// Makes the receiver a router that sends the far network's packets back to the sender, on a path of this MTU.

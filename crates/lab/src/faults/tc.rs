@@ -7,6 +7,12 @@ use super::{
 };
 use crate::{Error, KernelVersion, Lab, Result, frames::Family};
 
+/// Kind and options of a qdisc that refuses what is larger than its bucket at once, whatever the rate
+/// (net/sched/sch_tbf.c, tbf_enqueue).
+const TBF: (&str, &str) = ("tbf", "rate 1mbit burst 600 limit 10000");
+/// A queue without room.
+const PFIFO: (&str, &str) = ("pfifo", "limit 0");
+
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "tc-ingress",
@@ -26,22 +32,42 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tc-egress",
         what: "packets that a BPF classifier drops as they go out",
         family: Some(Family::V4),
-        inject: egress,
+        inject: |lab, n| egress(lab, Family::V4, n),
+        expect: |_| const { &[Expect::main("TC_EGRESS", "__dev_queue_xmit").at_sender()] },
+    },
+    Fault {
+        name: "tc-egress-v6",
+        what: "IPv6 packets that a BPF classifier drops as they go out",
+        family: Some(Family::V6),
+        inject: |lab, n| egress(lab, Family::V6, n),
         expect: |_| const { &[Expect::main("TC_EGRESS", "__dev_queue_xmit").at_sender()] },
     },
     Fault {
         name: "qdisc-tbf",
         what: "packets larger than the bucket of the token bucket filter they leave through",
         family: Some(Family::V4),
-        // Larger than the bucket: refused at once, whatever the rate (net/sched/sch_tbf.c, tbf_enqueue).
-        inject: |lab, n| qdisc(lab, n, "tbf", "rate 1mbit burst 600 limit 10000"),
+        inject: |lab, n| qdisc(lab, Family::V4, n, TBF),
+        expect: queue_drops,
+    },
+    Fault {
+        name: "qdisc-tbf-v6",
+        what: "IPv6 packets larger than the bucket of the token bucket filter they leave through",
+        family: Some(Family::V6),
+        inject: |lab, n| qdisc(lab, Family::V6, n, TBF),
         expect: queue_drops,
     },
     Fault {
         name: "qdisc-limit",
         what: "packets that find the queue of their interface full",
         family: Some(Family::V4),
-        inject: |lab, n| qdisc(lab, n, "pfifo", "limit 0"),
+        inject: |lab, n| qdisc(lab, Family::V4, n, PFIFO),
+        expect: queue_drops,
+    },
+    Fault {
+        name: "qdisc-limit-v6",
+        what: "IPv6 packets that find the queue of their interface full",
+        family: Some(Family::V6),
+        inject: |lab, n| qdisc(lab, Family::V6, n, PFIFO),
         expect: queue_drops,
     },
 ];
@@ -80,28 +106,28 @@ fn ingress(lab: &Lab, family: Family, n: u64) -> Result<Count> {
     receiver.with_tc(&[&on[0], &on[1]], &[&off], || offer(lab, &frame, n, Oracle::ReceiverQdisc("clsact")))
 }
 
-fn egress(lab: &Lab, n: u64) -> Result<Count> {
+fn egress(lab: &Lab, family: Family, n: u64) -> Result<Count> {
     let sender = lab.sender();
     let device = sender.interface;
     let on = [
         format!("qdisc add dev {device} clsact"),
-        format!("filter add dev {device} egress bpf da bytecode '{}'", dropper(Family::V4)),
+        format!("filter add dev {device} egress bpf da bytecode '{}'", dropper(family)),
     ];
     let off = format!("qdisc del dev {device} clsact");
-    sender.with_tc(&[&on[0], &on[1]], &[&off], || refused(lab, n, 10, Oracle::SenderQdisc("clsact")))
+    sender.with_tc(&[&on[0], &on[1]], &[&off], || refused(lab, family, n, 10, Oracle::SenderQdisc("clsact")))
 }
 
-fn qdisc(lab: &Lab, n: u64, kind: &'static str, options: &str) -> Result<Count> {
+fn qdisc(lab: &Lab, family: Family, n: u64, (kind, options): (&'static str, &str)) -> Result<Count> {
     let sender = lab.sender();
     let device = sender.interface;
     let on = format!("qdisc add dev {device} root {kind} {options}");
     let off = format!("qdisc del dev {device} root");
-    sender.with_tc(&[&on], &[&off], || refused(lab, n, 1200, Oracle::SenderQdisc(kind)))
+    sender.with_tc(&[&on], &[&off], || refused(lab, family, n, 1200, Oracle::SenderQdisc(kind)))
 }
 
 /// Sends `n` datagrams that the sender's own interface refuses, of which ENOBUFS tells the caller.
-fn refused(lab: &Lab, n: u64, length: usize, oracle: Oracle) -> Result<Count> {
-    let frame = path(lab).udp(Family::V4, (SOURCE_PORT, PORT), &vec![0; length])?;
+fn refused(lab: &Lab, family: Family, n: u64, length: usize, oracle: Oracle) -> Result<Count> {
+    let frame = path(lab).udp(family, (SOURCE_PORT, PORT), &vec![0; length])?;
     let socket = lab.sender().packet_sender()?;
     let send = || {
         for _ in 0..n {
