@@ -1,5 +1,6 @@
-//! Developer commands: `cargo xtask setup | demo | test | vm | fmt | tidy`.
+//! Developer commands: `cargo xtask setup | demo | test | bench | vm | fmt | tidy`.
 
+mod bench;
 mod demo;
 mod distro;
 mod fmt;
@@ -34,6 +35,8 @@ enum Command {
     Demo,
     /// Check everything: formatting, tidy, clippy, unit tests, live tests natively and in VMs
     Test(test::Args),
+    /// Measure what Plumb costs next to the alternatives that are installed: bpftrace and perf
+    Bench(bench::Args),
     /// Run a command on another kernel, in a VM that shares this machine's files read-only
     Vm(vm::Args),
     /// Format Rust and C
@@ -77,6 +80,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Setup => setup::ensure(&repo, setup::Scope::Everything).map(|_| ())?,
         Command::Demo => demo::run(&repo)?,
         Command::Test(args) => test::run(&repo, &args)?,
+        Command::Bench(args) => bench::run(&repo, &args)?,
         Command::Vm(args) => return vm::run(&repo, &args),
         Command::Fmt { check } => {
             setup::ensure(&repo, setup::Scope::Tools)?;

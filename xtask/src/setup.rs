@@ -30,6 +30,14 @@ pub(crate) enum Scope {
     Tests,
     /// Booting kernels in VMs, where this machine has or can get such kernels.
     Everything,
+    /// Running the benches: the lab and the rivals, without what tests need.
+    Bench,
+}
+
+impl Scope {
+    fn includes(self, other: Self) -> bool {
+        other == self || other <= if self == Self::Bench { Self::Lab } else { self }
+    }
 }
 
 /// How to find out whether something is there.
@@ -69,6 +77,9 @@ const NEEDS: &[Need] = &[
     need(Scope::Lab, Probe::Command("nft"), "nftables", "nftables"),
     // Reads the captures that we write.
     need(Scope::Tests, Probe::Command("tshark"), "tshark", "wireshark-cli"),
+    // What Plumb is measured against.
+    need(Scope::Bench, Probe::Command("bpftrace"), "bpftrace", "bpftrace"),
+    need(Scope::Bench, Probe::Command("perf"), "linux-perf", "perf"),
     // The VMs: the machine, its first user space (which virtme-ng examines with file), the index of its modules.
     need(Scope::Everything, Probe::Command("qemu-system-x86_64"), "qemu-system-x86", "qemu-system-x86-core"),
     need(Scope::Everything, Probe::StaticBusybox, "busybox-static", "busybox"),
@@ -103,7 +114,7 @@ pub(crate) fn ensure(repo: &Repo, scope: Scope) -> Result<Ready> {
 
     let missing: Vec<&Need> = NEEDS
         .iter()
-        .filter(|need| need.scope <= scope && (need.scope != Scope::Everything || vms))
+        .filter(|need| scope.includes(need.scope) && (need.scope != Scope::Everything || vms))
         .filter(|need| !need.probe.is_there())
         .collect();
     install(&distro, &missing)?;

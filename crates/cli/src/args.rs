@@ -1,5 +1,6 @@
 //! What can be typed. Only clap types: nothing is opened, resolved or printed while parsing.
 
+pub mod bench;
 pub mod drops;
 pub mod explain;
 pub mod lab;
@@ -27,6 +28,7 @@ pub enum Command {
     Explain(explain::Explain),
     Lab(lab::Lab),
     Doctor(Doctor),
+    Bench(bench::Bench),
     Schema(Schema),
     #[command(name = crate::child::SUBCOMMAND, hide = true)]
     Become(Become),

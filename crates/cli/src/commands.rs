@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod bench;
 pub mod doctor;
 pub mod drops;
 pub mod explain;
@@ -16,6 +17,7 @@ pub fn run(cli: Cli) -> Outcome<Exit> {
     match cli.command {
         Command::Drops(arguments) => drops::run(&arguments, cli.verbose),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -1,5 +1,6 @@
 //! What Plumb says about the network, as pure values: no I/O, no kernel, no `unsafe`.
 
+pub mod bench;
 pub mod column;
 pub mod drop;
 pub mod enrich;
@@ -16,5 +17,6 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (session::Session::RECORD, session::Session::COLUMNS),
     (drop::DropGroup::RECORD, drop::DropGroup::COLUMNS),
     (drop::Drop::RECORD, drop::Drop::COLUMNS),
+    (bench::Bench::RECORD, bench::Bench::COLUMNS),
     (ledger::Ledger::RECORD, ledger::Ledger::COLUMNS),
 ];

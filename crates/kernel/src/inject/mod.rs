@@ -68,6 +68,21 @@ impl<'obj> Injector<'obj> {
     }
 }
 
+/// Attaches an empty program to the tracepoint of dropped packets while the guard lives: the least that any observer of
+/// it costs.
+pub fn floor(storage: &mut Storage) -> Result<Floor<'_>, Error> {
+    let open = session::open("floor", InjectSkelBuilder::default(), storage)?;
+    let skel = session::load("floor", open)?;
+    let link = session::attach("kfree_skb", &skel.progs.inject_floor)?;
+    Ok(Floor { _link: link, _skel: skel })
+}
+
+/// Keeps the empty program attached.
+pub struct Floor<'obj> {
+    _link: Link,
+    _skel: InjectSkel<'obj>,
+}
+
 /// Keeps an interface ready for injected frames.
 pub struct Accepting {
     _link: Link,

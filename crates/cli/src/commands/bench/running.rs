@@ -1,0 +1,259 @@
+//! A reader while it runs: started, waited for, measured and ended.
+
+use super::readers::{How, Reader};
+use crate::failure::{Failure, Outcome};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
+use plumb_kernel::inject;
+use plumb_kernel::session::Storage;
+use plumb_lab::{process, wait};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// What one run showed.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    pub offered: u32,
+    pub took: Duration,
+    /// CPU time of the reader; `None` where it is no process.
+    pub cpu: Option<Duration>,
+    /// Resident memory and its peak after each half.
+    pub memory: Vec<Option<(u64, u64)>>,
+    pub received: Option<u64>,
+    pub lost: Option<u64>,
+}
+
+/// What a reader says that it saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account {
+    pub received: Option<u64>,
+    pub lost: Option<u64>,
+}
+
+/// A reader that observes.
+pub struct Running {
+    held: Held,
+    folder: Folder,
+}
+
+enum Held {
+    Nothing,
+    /// A thread holds the empty program until this end of a channel goes.
+    Floor(std::sync::mpsc::Sender<()>, std::thread::JoinHandle<()>),
+    Process(Child, fn(&Folder) -> Outcome<Account>),
+}
+
+/// A folder of its own for a run's files, removed with it.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// An empty one in the system's folder for temporary files.
+    pub fn named(name: &str) -> Outcome<Self> {
+        let path = std::env::temp_dir().join(format!("plumb-bench-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).map_err(|error| broken(path.display().to_string(), error))?;
+        Ok(Self(path))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn create(&self, name: &str) -> Outcome<File> {
+        File::create(self.file(name)).map_err(|error| broken(name.to_owned(), error))
+    }
+
+    fn lines(&self, name: &str) -> Outcome<BufReader<File>> {
+        Ok(BufReader::new(File::open(self.file(name)).map_err(|error| broken(name.to_owned(), error))?))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn broken(what: String, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::failed(format!("the bench cannot use {what}")).because(error)
+}
+
+/// Starts a reader; returns when it observes.
+pub fn start(reader: &Reader) -> Outcome<Running> {
+    let folder = Folder::named(reader.name)?;
+    let held = match reader.how {
+        How::Nothing => Held::Nothing,
+        How::Floor => floor()?,
+        How::Plumb(arguments) => plumb(&folder, arguments)?,
+        How::Bpftrace(script, prints) => bpftrace(&folder, script, prints)?,
+        How::Perf => perf(&folder)?,
+    };
+    Ok(Running { held, folder })
+}
+
+fn floor() -> Outcome<Held> {
+    let (attached, when_attached) = std::sync::mpsc::channel();
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let mut storage = Storage::new();
+        let floor = inject::floor(&mut storage);
+        let _ = attached.send(floor.as_ref().err().cloned());
+        // Ends when the sender is dropped.
+        let _ = held.recv();
+    });
+    match when_attached.recv() {
+        Ok(None) => Ok(Held::Floor(hold, thread)),
+        Ok(Some(error)) => Err(error.into()),
+        Err(error) => Err(Failure::failed("the thread with the empty program ended").because(error)),
+    }
+}
+
+/// The command of this binary, with `--ready-file` and the folder's names in place.
+pub fn plumb_command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    let file = folder.join("events").display().to_string();
+    command.arg("drops").args(arguments.iter().map(|word| word.replace("{file}", &file)));
+    command.arg("--ready-file").arg(folder.join("ready")).stdin(Stdio::null());
+    command
+}
+
+/// Waits until a plumb that was started with [`plumb_command`] has attached.
+pub fn until_ready(folder: &Path, child: &mut Child) -> Outcome<()> {
+    until("plumb to attach", child, || Ok(folder.join("ready").exists()))
+}
+
+fn plumb(folder: &Folder, arguments: &[&str]) -> Outcome<Held> {
+    let mut child = spawn(plumb_command(&folder.0, arguments).stdout(folder.create("stdout")?))?;
+    until_ready(&folder.0, &mut child)?;
+    Ok(Held::Process(child, |folder| {
+        let file = if folder.file("events.jsonl").exists() { "events.jsonl" } else { "stdout" };
+        let last = folder.lines(file)?.lines().map_while(Result::ok).last().unwrap_or_default();
+        let ledger: serde_json::Value =
+            serde_json::from_str(&last).map_err(|error| broken("plumb's ledger".into(), error))?;
+        let number = |name: &str| ledger[name].as_u64();
+        let lost = [number("lost_kernel"), number("lost_user"), number("lost_table_full")];
+        let received = number("aggregated").zip(number("emitted")).map(|(groups, events)| groups + events);
+        Ok(Account { received, lost: lost.into_iter().sum() })
+    }))
+}
+
+fn bpftrace(folder: &Folder, script: &str, prints: bool) -> Outcome<Held> {
+    let mut command = Command::new("bpftrace");
+    // Its default of 64 pages loses most lines of a flood.
+    command.env("BPFTRACE_PERF_RB_PAGES", "4096").args(["-e", script]).stdin(Stdio::null());
+    let mut child = spawn(command.stdout(folder.create("stdout")?).stderr(folder.create("stderr")?))?;
+    until("bpftrace to attach", &mut child, || {
+        let text = fs::read_to_string(folder.file("stdout")).unwrap_or_default();
+        Ok(text.contains("tick"))
+    })?;
+    let printed: fn(&Folder) -> Outcome<Account> = |folder| {
+        let lines = folder.lines("stdout")?.lines().map_while(Result::ok);
+        let count = lines.filter(|line| line.starts_with("drop ")).count() as u64;
+        Ok(Account { received: Some(count), lost: None })
+    };
+    let counted: fn(&Folder) -> Outcome<Account> = |folder| {
+        let lines = folder.lines("stdout")?.lines().map_while(Result::ok);
+        let counts = lines.filter(|line| line.starts_with("@[")).filter_map(|line| {
+            line.rsplit_once(": ").and_then(|(_, count)| count.trim().parse::<u64>().ok())
+        });
+        Ok(Account { received: Some(counts.sum()), lost: None })
+    };
+    Ok(Held::Process(child, if prints { printed } else { counted }))
+}
+
+fn perf(folder: &Folder) -> Outcome<Held> {
+    for name in ["control", "answer"] {
+        mkfifo(&folder.file(name), Mode::S_IRUSR | Mode::S_IWUSR)
+            .map_err(|error| broken(name.to_owned(), error))?;
+    }
+    let channel = format!("fifo:{},{}", folder.file("control").display(), folder.file("answer").display());
+    let mut command = Command::new("perf");
+    command.args(["record", "--quiet", "--all-cpus", "--event", "skb:kfree_skb", "--delay=-1"]);
+    command.arg(format!("--control={channel}")).arg("--output").arg(folder.file("data")).stdin(Stdio::null());
+    let child = spawn(command.stdout(Stdio::null()).stderr(folder.create("stderr")?))?;
+    let answered = || -> std::io::Result<()> {
+        File::options().write(true).open(folder.file("control"))?.write_all(b"enable\n")?;
+        let mut answer = [0; 4];
+        File::open(folder.file("answer"))?.read_exact(&mut answer)
+    };
+    answered().map_err(|error| broken("perf's control channel".into(), error))?;
+    Ok(Held::Process(child, |folder| {
+        let stats =
+            Command::new("perf").args(["report", "--stats", "--input"]).arg(folder.file("data")).output();
+        let stats = stats.map_err(|error| broken("perf report".into(), error))?;
+        let text = String::from_utf8_lossy(&stats.stdout).into_owned();
+        let number = |name: &str| -> Option<u64> {
+            let line = text.lines().find(|line| line.contains(name))?;
+            line.split_once(':')?.1.split_ascii_whitespace().next()?.parse().ok()
+        };
+        Ok(Account { received: number("SAMPLE events"), lost: None })
+    }))
+}
+
+fn spawn(command: &mut Command) -> Outcome<Child> {
+    command.spawn().map_err(|error| broken(command.get_program().to_string_lossy().into_owned(), error))
+}
+
+fn until(what: &str, child: &mut Child, mut ready: impl FnMut() -> Outcome<bool>) -> Outcome<()> {
+    let looked = wait::until(what, Duration::from_secs(20), || {
+        if ready().unwrap_or(false) {
+            return Ok(Some(true));
+        }
+        Ok(child.try_wait().ok().flatten().map(|_| false))
+    });
+    match looked {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::failed(format!("{what}: it ended instead"))),
+        Err(error) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(Failure::failed("a reader of the bench does not start").because(error))
+        }
+    }
+}
+
+impl Running {
+    fn process(&self) -> Option<u32> {
+        match &self.held {
+            Held::Process(child, _) => Some(child.id()),
+            Held::Nothing | Held::Floor(..) => None,
+        }
+    }
+
+    /// CPU time of the reader's process so far.
+    pub fn cpu_time(&self) -> Outcome<Option<Duration>> {
+        self.process().map(process::cpu_time).transpose().map_err(super::failed)
+    }
+
+    /// Its resident memory, now and at most.
+    pub fn memory(&self) -> Outcome<Option<(u64, u64)>> {
+        self.process().map(process::memory).transpose().map_err(super::failed)
+    }
+
+    /// Ends it and reads its account.
+    pub fn end(self) -> Outcome<Account> {
+        match self.held {
+            Held::Nothing => Ok(Account::default()),
+            Held::Floor(hold, thread) => {
+                drop(hold);
+                let _ = thread.join();
+                Ok(Account::default())
+            }
+            Held::Process(mut child, account) => {
+                let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+                let _ = kill(pid, Signal::SIGINT);
+                child.wait().map_err(|error| broken("a reader".into(), error))?;
+                account(&self.folder)
+            }
+        }
+    }
+}

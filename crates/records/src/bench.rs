@@ -1,0 +1,25 @@
+//! What observing costs: one row per reader.
+
+crate::record! {
+    /// One reader at one load, over all repeats. Medians, except where a field says otherwise.
+    pub struct Bench = "bench" {
+        bench: String as Text, "which bench";
+        reader: String as Text, "who observes: `none` is the bare stack, `floor` an empty program on the same hook";
+        repeats: u64 as Count, "runs that the medians are over";
+        offered: u64 as Count, "packets offered in each run";
+        offered_per_s: f64 as Rate, "packets the machine took while this reader observed";
+        offered_per_s_min: f64 as Rate, "the slowest repeat";
+        offered_per_s_max: f64 as Rate, "the fastest repeat";
+        overhead_ns: Option<f64> as Nanoseconds, "time that the reader adds to each packet: against `none` in the same repeat; null for `none`";
+        overhead_ns_min: Option<f64> as Nanoseconds, "the smallest of the repeats";
+        overhead_ns_max: Option<f64> as Nanoseconds, "the largest of the repeats";
+        received: Option<u64> as Count, "packets that the reader accounted for in its worst repeat; null where it does not tell";
+        lost: Option<u64> as Count, "packets offered but not in the reader's output, in its worst repeat; null where it does not tell";
+        process_cpu_ns_per_packet: Option<f64> as Nanoseconds, "CPU time of the reader's process per packet";
+        peak_rss_bytes: Option<u64> as Bytes, "largest resident memory of the reader's process";
+        growth_bytes: Option<i64> as Bytes, "how much its resident memory grew from the first half of the run to the second, in the worst repeat";
+        delay_p50_ns: Option<u64> as Nanoseconds, "from the drop to the record at a reader of its output, at a few hundred packets per second: median";
+        delay_p99_ns: Option<u64> as Nanoseconds, "the same, 99th percentile";
+    }
+}
+crate::plain_row!(Bench);
