@@ -18,6 +18,17 @@ static __always_inline void flow_keep(struct flow_key *flow)
 		flow->dst_port = 0;
 	if (!(config.keys & DROPS_KEY_PROTOCOL))
 		flow->protocol = 0;
+	/* What only says which of these are there must not tell groups apart that look the same. */
+	if (!(config.keys & (DROPS_KEY_SRC_PORT | DROPS_KEY_DST_PORT)))
+		flow->has_ports = 0;
+	if (!(config.keys & (DROPS_KEY_SRC_IP | DROPS_KEY_DST_IP)))
+		flow->version = config.keys & DROPS_KEY_PROTOCOL && flow->version ? 4 : 0;
+}
+
+/* The ethertype of what goes by the same name; address families of include/linux/socket.h. */
+static __always_inline __u16 socket_ethertype(__u8 family)
+{
+	return family == 2 /* AF_INET */ ? ETHERTYPE_IPV4 : family == 10 /* AF_INET6 */ ? ETHERTYPE_IPV6 : 0;
 }
 
 static __always_inline void drop_details(struct drop *d, void *ctx, const struct drops_counters *counters,
@@ -25,8 +36,9 @@ static __always_inline void drop_details(struct drop *d, void *ctx, const struct
 {
 	struct headers h;
 
-	if (config.keys & DROPS_KEYS_FLOW) {
+	if (config.keys & (DROPS_KEYS_FLOW | DROPS_KEY_FAMILY))
 		drop_headers(d, &h);
+	if (config.keys & DROPS_KEYS_FLOW) {
 		out->flow = h.flow;
 		flow_keep(&out->flow);
 	}
@@ -44,8 +56,8 @@ static __always_inline void drop_details(struct drop *d, void *ctx, const struct
 	if (config.keys & DROPS_KEY_COMM)
 		bpf_get_current_comm(out->comm, sizeof(out->comm));
 	if (config.keys & DROPS_KEY_FAMILY) {
-		out->ethertype = d->ethertype;
-		out->socket_family = d->ethertype ? 0 : d->socket_family;
+		out->ethertype = h.ethertype ? h.ethertype : socket_ethertype(d->socket_family);
+		out->socket_family = out->ethertype ? 0 : d->socket_family;
 	}
 	if (config.keys & DROPS_KEY_STACK)
 		out->stack = bpf_get_stackid(ctx, &drops_stacks, 0);

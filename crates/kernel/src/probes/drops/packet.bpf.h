@@ -122,6 +122,7 @@ struct headers {
 static __always_inline void drop_headers(const struct drop *d, struct headers *h)
 {
 	struct cursor c = {.head = d->skb->head, .at = d->skb->network_header, .end = d->skb->tail};
+	__u32 mac = d->skb->mac_header;
 
 	__builtin_memset(h, 0, sizeof(*h));
 	h->cursor = c;
@@ -130,6 +131,11 @@ static __always_inline void drop_headers(const struct drop *d, struct headers *h
 	h->tcp_flags = -1;
 	if (!h->ethertype || !c.at)
 		return;
+	/* Tags lie behind the addresses, but the network header may already point behind the tags: on the way
+	 * out of a VLAN device or of a packet socket (packet_parse_headers in net/packet/af_packet.c). */
+	if ((h->ethertype == ETHERTYPE_VLAN || h->ethertype == ETHERTYPE_QINQ) && mac != 0xffff &&
+	    mac + 14 <= c.at)
+		h->cursor.at = mac + 14;
 	h->vlan = parse_tags(&h->cursor, &h->cursor.at, &h->ethertype);
 	if (!parse_network(&h->cursor, h->cursor.at, h->ethertype, &h->flow, &h->next))
 		h->tcp_flags = parse_transport(&h->cursor, &h->next, &h->flow);
