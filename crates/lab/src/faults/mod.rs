@@ -255,4 +255,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn each_kernel_shows_many_reasons() {
+        for (kernel, least) in KERNELS {
+            let reasons: HashSet<_> =
+                all().flat_map(|fault| (fault.expect)(kernel)).map(|expect| expect.reason).collect();
+            assert!(reasons.len() >= least, "{} reasons on {kernel}", reasons.len());
+        }
+    }
 }
