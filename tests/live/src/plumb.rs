@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -60,6 +60,11 @@ impl Plumb {
         &mut self.command
     }
 
+    /// Where its output and its ready file lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Starts and returns once everything is attached. The ready file goes before `--`.
     pub fn start(mut self) -> Result<Running> {
         let ready = self.folder.path().join("ready");
@@ -105,9 +110,26 @@ impl Running {
             .unwrap_or_default()
     }
 
+    /// The kernel's ids of its programs; it was started with `-v`. The one that sees drops is the last.
+    pub fn programs(&self) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        wait_for("plumb -v to name its programs", || {
+            let text = self.read("stderr");
+            let named = text.lines().filter_map(|line| line.split_once(": program ")?.1.split(',').next());
+            ids = named.map(|id| id.parse().context("a program's id")).collect::<Result<_>>()?;
+            Ok(text.lines().any(|line| line.starts_with("plumb: kfree_skb by ") && line.ends_with("code")))
+        })?;
+        Ok(ids)
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
+    }
+
+    /// Whether it has ended by itself.
+    pub fn ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// Ctrl-C, and the end of it.

@@ -3,10 +3,15 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cases;
+mod endings;
 mod enrich;
 mod faults;
 mod fields;
+mod files;
 mod filters;
+mod flood;
 mod keys;
+mod lifecycle;
+mod privileges;
 mod samples;
 mod scene;
