@@ -4,6 +4,7 @@ pub mod interfaces;
 pub mod netns;
 pub mod packet;
 pub mod reasons;
+pub mod symbols;
 
 use crate::clock::Moment;
 use crate::plan::netns::Netns;
@@ -14,14 +15,14 @@ use packet::Families;
 use plumb_kernel::probes::drops::{Event, Group};
 use plumb_records::column::Time;
 use plumb_records::drop::{Drop, DropGroup};
-use plumb_records::enrich::Locations;
 use reasons::ReasonNames;
 use std::collections::BTreeSet;
+use symbols::Symbols;
 
 /// Everything that names something.
 pub struct Names {
     /// Addresses of code.
-    pub locations: Locations,
+    pub locations: Symbols,
     /// Drop reasons.
     pub reasons: ReasonNames,
     /// Network namespaces.

@@ -4,12 +4,15 @@ use crate::enrich::interfaces::Interfaces;
 use plumb_kernel::support;
 use plumb_records::enrich::btf::Btf;
 use plumb_records::enrich::{Kallsyms, Reasons};
+use std::fs::File;
 
 /// Everything, as far as it could be read.
 #[derive(Default)]
 pub struct Tables {
     /// Functions by address.
     pub symbols: Kallsyms,
+    /// What they were read from, for reading again.
+    pub symbols_file: Option<File>,
     /// Drop reasons by number.
     pub reasons: Reasons,
     /// Interfaces of every namespace that has a name, and of ours.
@@ -27,7 +30,12 @@ impl Tables {
         if reasons.is_empty() {
             missing.push("drop reasons are numbers: the kernel's BTF could not be read".to_owned());
         }
-        let symbols = support::kallsyms().and_then(Kallsyms::read).unwrap_or_else(|error| {
+        let mut file = support::kallsyms();
+        let read = file
+            .as_mut()
+            .map_err(|error| std::io::Error::from(error.kind()))
+            .and_then(|file| Kallsyms::read(file));
+        let symbols = read.unwrap_or_else(|error| {
             missing.push(format!("locations are unknown: /proc/kallsyms: {error}"));
             Kallsyms::default()
         });
@@ -37,7 +45,7 @@ impl Tables {
                 "locations are unknown, and noise that goes by location is shown: {why}; grant CAP_SYSLOG"
             ));
         }
-        Self { symbols, reasons, interfaces: Interfaces::list(), missing }
+        Self { symbols, symbols_file: file.ok(), reasons, interfaces: Interfaces::list(), missing }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::clock::{Moment, Span};
 use crate::enrich::Names;
 use crate::enrich::netns::NetnsNames;
 use crate::enrich::reasons::ReasonNames;
+use crate::enrich::symbols::Symbols;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::outputs::Outputs;
 use crate::pipeline::{self, End};
@@ -24,7 +25,7 @@ use plumb_kernel::probes::drops::{Drops, Late, NoiseRule, PreemptCount};
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
 use plumb_records::drop::{Drop, DropGroup};
-use plumb_records::enrich::{Kallsyms, Locations};
+use plumb_records::enrich::Kallsyms;
 use plumb_records::ledger::Ledger;
 use plumb_records::noise;
 use plumb_records::session::Session;
@@ -106,7 +107,7 @@ fn preempt_count(symbols: &Kallsyms) -> Option<PreemptCount> {
 
 fn names(tables: Tables) -> Names {
     Names {
-        locations: Locations::new(tables.symbols),
+        locations: Symbols::new(tables.symbols, tables.symbols_file),
         reasons: ReasonNames::new(tables.reasons),
         netns: NetnsNames::read(),
         interfaces: tables.interfaces,
