@@ -31,10 +31,7 @@ impl Tables {
             missing.push("drop reasons are numbers: the kernel's BTF could not be read".to_owned());
         }
         let mut file = support::kallsyms();
-        let read = file
-            .as_mut()
-            .map_err(|error| std::io::Error::from(error.kind()))
-            .and_then(|file| Kallsyms::read(file));
+        let read = file.as_mut().map_err(|error| std::io::Error::from(error.kind())).and_then(Kallsyms::read);
         let symbols = read.unwrap_or_else(|error| {
             missing.push(format!("locations are unknown: /proc/kallsyms: {error}"));
             Kallsyms::default()
