@@ -52,15 +52,14 @@ fn a_local_packet_names_its_process_and_socket() -> TestResult {
     let local_sender = LocalSender::new("plumb-one", 4321, Some(&cgroup));
     for hook in ["output", "postrouting"] {
         for address in [lab.receiver().v4.to_string(), lab.receiver().v6.to_string()] {
-            let watching = watch_host(lab.sender(), &[])?;
-            let mut pid = Ok(0);
-            guard(lab.sender(), hook, || {
-                pid = local_sender.send(lab.sender(), &address, 1);
-                Ok(())
-            })?;
-            let pid = pid?;
-            wait_for_drops(&watching, 1, |drop| drop["dst_port"] == GUARDED)?;
-            let records = complete(&watching.stop()?)?;
+            // The rule first: symbols of a module that is loaded later are not known.
+            let observe = || {
+                let watching = watch_host(lab.sender(), &[])?;
+                let pid = local_sender.send(lab.sender(), &address, 1)?;
+                wait_for_drops(&watching, 1, |drop| drop["dst_port"] == GUARDED)?;
+                anyhow::Ok((pid, complete(&watching.stop()?)?))
+            };
+            let (pid, records) = guard(lab.sender(), hook, || Ok(observe()))??;
             let mut sample = local(&lab, &address, hook == "postrouting")?;
             sample.expect["uid"] = 4321.into();
             sample.expect["cgroup"] = cgroup.id().into();
@@ -77,12 +76,8 @@ fn a_local_packet_names_its_process_and_socket() -> TestResult {
 #[test]
 fn a_tag_is_found_in_metadata_and_in_bytes() -> TestResult {
     let lab = Lab::new()?;
-    for (sample, host, side) in tagged(&lab)?
-        .iter()
-        .zip([lab.receiver(), lab.sender()])
-        .zip(["ingress", "egress"])
-        .map(|((sample, host), side)| (sample, host, side))
-    {
+    let [incoming, outgoing] = tagged(&lab)?;
+    for (sample, host, side) in [(incoming, lab.receiver(), "ingress"), (outgoing, lab.sender(), "egress")] {
         let watching = watch_host(host, &[])?;
         let device = host.interface;
         let qdisc = format!("qdisc add dev {device} clsact");
@@ -98,7 +93,7 @@ fn a_tag_is_found_in_metadata_and_in_bytes() -> TestResult {
         wait_for_drops(&watching, 1, |_| true)?;
         let records = complete(&watching.stop()?)?;
         let drops: Vec<&Value> = records.of("drop").collect();
-        let drop = only(sample, &drops)?;
+        let drop = only(&sample, &drops)?;
         let own = side == "ingress" || drop["pid"] == std::process::id();
         ensure!(own, "{}: not by this process: {drop}", sample.name);
     }
