@@ -153,6 +153,10 @@ pub fn wait_and_become(pipe: i32, command: &[OsString]) -> Exit {
     };
     let error = Command::new(program).args(arguments).exec();
     eprintln!("plumb: cannot run {}: {error}", program.display());
-    // The shell's codes for "not found" and "found, but cannot be run".
+    exit_of_failed_start(&error)
+}
+
+/// The shell's codes for a command that is not found, or is found but cannot be run.
+pub fn exit_of_failed_start(error: &std::io::Error) -> Exit {
     Exit::Command(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
 }

@@ -17,6 +17,11 @@ mod signals;
 mod tables;
 mod text;
 
+#[cfg(test)]
+#[global_allocator]
+/// Counts, for the tests that hold what must not allocate.
+static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
+
 use args::Cli;
 use clap::Parser;
 use failure::{Exit, Failure};

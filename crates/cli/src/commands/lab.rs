@@ -8,7 +8,7 @@ use crate::text::{say, width};
 use plumb_kernel::support;
 use plumb_lab::faults::{self, Count, Fault};
 use plumb_lab::load::Load;
-use plumb_lab::{KernelVersion, Lab};
+use plumb_lab::{Error, KernelVersion, Lab};
 use plumb_sinks::text::Style;
 use plumb_sinks::text::table::{Head, Table};
 use std::process::Command;
@@ -120,10 +120,14 @@ fn wait(lab: &Lab, signals: &mut Signals) -> Outcome<Exit> {
 /// Runs CMD in the receiving host to its end, or until we are asked to end.
 fn beside(lab: &Lab, command: &mut Command, signals: &mut Signals) -> Outcome<Exit> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let child = lab
-        .receiver()
-        .spawn(command)
-        .map_err(|error| Failure::failed(format!("cannot run {program} in the lab")).because(error))?;
+    let child = match lab.receiver().spawn(command) {
+        Ok(child) => child,
+        Err(Error::Io { source, .. }) => {
+            eprintln!("plumb: cannot run {program}: {source}");
+            return Ok(child::exit_of_failed_start(&source));
+        }
+        Err(error) => return Err(Failure::failed(format!("cannot run {program} in the lab")).because(error)),
+    };
     let mut running = Running::new(child);
     loop {
         if let Some(status) = running.ended() {
