@@ -58,6 +58,7 @@ fn bad_arguments_are_one_line_and_exit_2() {
         "drops -o drops.pcapng --snaplen 1000000",
         "drops --interval 1s --ledger",
         "drops --events --interval 1s",
+        "explain",
         "explain NO_SUCH_REASON",
         "schema no_such_record",
         "lab --fault no-such-fault -- true",

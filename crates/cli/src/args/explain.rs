@@ -5,7 +5,6 @@ use clap::Args;
 
 /// What a drop reason means, its usual causes, and what to look at next
 #[derive(Debug, Args)]
-#[command(arg_required_else_help = true)]
 pub struct Explain {
     /// Name or number of a drop reason, such as NO_SOCKET
     #[arg(required_unless_present = "list", conflicts_with = "list")]
