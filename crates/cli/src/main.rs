@@ -24,6 +24,7 @@ static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::I
 
 use args::Cli;
 use clap::Parser;
+use clap::error::ErrorKind;
 use failure::{Exit, Failure};
 use std::process::ExitCode;
 
@@ -36,22 +37,29 @@ fn main() -> ExitCode {
     commands::run(cli).unwrap_or_else(|failure| report(&failure, verbose)).into()
 }
 
-/// Help and version go to standard output; what is wrong with the arguments is one line on standard error.
+/// Help and version go to standard output; what is wrong with the arguments is one line on standard error, and help
+/// where there were none.
 fn usage(error: &clap::Error) -> Exit {
-    if !error.use_stderr() {
+    use clap::error::ErrorKind;
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // A closed pipe is the reader's choice.
         let _ = error.print();
-        return Exit::Done;
+        return if error.use_stderr() { Exit::Arguments } else { Exit::Done };
     }
-    let text = error.render().to_string();
+    let failure = if error.kind() == ErrorKind::MissingSubcommand {
+        Failure::arguments("no command was given").help("`plumb --help` lists them")
+    } else {
+        Failure::arguments(one_line(&error.render().to_string())).help("--help tells more")
+    };
+    report(&failure, false)
+}
+
+/// What clap says before it repeats the usage, in one line.
+fn one_line(text: &str) -> String {
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let said: Vec<&str> =
-        said.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    let message = said.join("; ");
-    report(
-        &Failure::arguments(message.strip_prefix("error: ").unwrap_or(&message)).help("--help tells more"),
-        false,
-    )
+    let said = said.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let message = said.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    message.strip_prefix("error: ").unwrap_or(&message).to_owned()
 }
 
 fn report(failure: &Failure, verbose: bool) -> Exit {
@@ -62,4 +70,21 @@ fn report(failure: &Failure, verbose: bool) -> Exit {
         }
     }
     failure.exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn what_is_wrong_with_the_arguments_is_one_line() {
+        let text = "error: unexpected argument '--evens' found\n\n  tip: a similar argument exists: '--events'\n\nUsage: plumb drops\n";
+        assert_eq!(
+            one_line(text),
+            "unexpected argument '--evens' found; tip: a similar argument exists: '--events'"
+        );
+        let text =
+            "error: these are missing:\n  <REASON>\n\nUsage: plumb\n\nFor more information, try '--help'.\n";
+        assert_eq!(one_line(text), "these are missing: <REASON>");
+    }
 }
