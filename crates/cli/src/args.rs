@@ -12,7 +12,7 @@ use std::ffi::OsString;
 
 /// See what the Linux kernel does with packets.
 #[derive(Debug, Parser)]
-#[command(name = "plumb", version, subcommand_required = true, arg_required_else_help = false)]
+#[command(name = "plumb", version, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// Say which mechanism serves each hook and why, and show the causes below an error
     #[arg(short, long, global = true)]

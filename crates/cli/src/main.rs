@@ -40,7 +40,6 @@ fn main() -> ExitCode {
 /// Help and version go to standard output; what is wrong with the arguments is one line on standard error, and help
 /// where there were none.
 fn usage(error: &clap::Error) -> Exit {
-    use clap::error::ErrorKind;
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // A closed pipe is the reader's choice.
         let _ = error.print();

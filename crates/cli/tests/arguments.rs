@@ -27,6 +27,8 @@ fn every_command_has_help() {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         plumb(&format!("{command} --help")).assert().success();
     }
+    let without = plumb("").assert().code(2).get_output().clone();
+    assert_eq!(String::from_utf8(without.stderr).unwrap(), help, "no arguments at all: help, but no success");
     assert!(!help.contains("become"), "the hidden command is not for people");
     plumb("--version").assert().success();
 }
@@ -34,7 +36,7 @@ fn every_command_has_help() {
 #[test]
 fn bad_arguments_are_one_line_and_exit_2() {
     for arguments in [
-        "",
+        "-v",
         "fly",
         "drops --no-such-flag",
         "drops --for never",

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -120,6 +121,16 @@ impl Running {
             Ok(text.lines().any(|line| line.starts_with("plumb: kfree_skb by ") && line.ends_with("code")))
         })?;
         Ok(ids)
+    }
+
+    /// The whole lines that it has written to standard output from byte `from` on.
+    pub fn lines_since(&self, from: usize) -> Result<String> {
+        let mut file = File::open(self.folder.path().join("stdout"))?;
+        file.seek(SeekFrom::Start(from as u64))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        Ok(text)
     }
 
     /// Sends a signal.

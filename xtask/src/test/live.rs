@@ -15,7 +15,7 @@ use crate::run;
 use crate::vm::Guest;
 
 /// How long one file of tests may take, natively and under emulation.
-const FILE_LIMIT: Duration = Duration::from_secs(10 * 60);
+const FILE_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How long after SIGTERM a file of tests gets SIGKILL.
 const KILL_AFTER: &str = "--kill-after=10";

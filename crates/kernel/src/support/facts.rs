@@ -16,33 +16,48 @@ struct Capability {
     bit: u32,
     needed_by: &'static [&'static str],
     costs: &'static str,
+    help: &'static str,
 }
 
+/// What observing needs, at once.
+const SETCAP: &str = "run as root, or grant it: setcap cap_bpf,cap_perfmon,cap_syslog+ep $(command -v plumb)";
+const ROOT: &str = "run as root";
+
 const CAPABILITIES: &[Capability] = &[
-    Capability { name: "CAP_BPF", bit: 39, needed_by: OBSERVING, costs: "no program can be loaded" },
+    Capability {
+        name: "CAP_BPF",
+        bit: 39,
+        needed_by: OBSERVING,
+        costs: "no program can be loaded",
+        help: SETCAP,
+    },
     Capability {
         name: "CAP_PERFMON",
         bit: 38,
         needed_by: OBSERVING,
         costs: "no tracing program can be attached",
+        help: SETCAP,
     },
     Capability {
         name: "CAP_SYSLOG",
         bit: 34,
         needed_by: NONE,
         costs: "kernel addresses are hidden where kptr_restrict is 1: locations have no names and noise by symbol is not hidden",
+        help: SETCAP,
     },
     Capability {
         name: "CAP_NET_ADMIN",
         bit: 12,
         needed_by: &["lab"],
         costs: "no XDP or TC program can be attached, no lab made",
+        help: ROOT,
     },
     Capability {
         name: "CAP_SYS_ADMIN",
         bit: 21,
         needed_by: &["lab"],
         costs: "namespaces cannot be made or entered",
+        help: ROOT,
     },
 ];
 
@@ -61,10 +76,7 @@ pub(super) fn process() -> Vec<Fact> {
             usable,
             found: if usable { "held".into() } else { format!("this process lacks {}", capability.name) },
             costs: unless(usable, capability.costs),
-            help: unless(
-                usable,
-                "run as root, or grant it: setcap cap_bpf,cap_perfmon,cap_syslog+ep $(command -v plumb)",
-            ),
+            help: unless(usable, capability.help),
             needed_by: capability.needed_by,
             class: Class::Privileges,
         }

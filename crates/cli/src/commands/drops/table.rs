@@ -134,7 +134,7 @@ pub fn empty(ledger: &Ledger, asked: &Asked) -> String {
     let filtered = ledger.filtered.saturating_sub(ledger.hidden);
     if filtered > 0 {
         out.push_str(&format!(
-            " {} passed no filter ({}).",
+            " {} did not match the filters ({}).",
             units::count(filtered),
             asked.filters.join(", ")
         ));
