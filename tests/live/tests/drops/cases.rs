@@ -1,6 +1,6 @@
 //! Filters as words of the command line beside what the reference matcher makes of them.
 
-use crate::scene::{complete, wait_for_drops, watch_host};
+use crate::scene::{complete, reasons, wait_for_drops, watch_host};
 use anyhow::{Context, Result, ensure};
 use plumb_lab::{Host, Lab};
 use plumb_live::{Running, TestResult, wait_for};
@@ -38,9 +38,13 @@ impl Case {
 
     fn add(&mut self, host: &Host, name: &str, values: &str) -> Result<()> {
         let filter = &mut self.filter;
-        let reasons = |values: &str| {
-            // Names in any case; the one number that is tested is that of NO_SOCKET.
-            let name = |word: &str| if word == "3" { "NO_SOCKET".to_owned() } else { word.to_uppercase() };
+        let reasons = |values: &str| -> Result<Vec<String>> {
+            let known = reasons()?;
+            // Names in any case, and numbers.
+            let name = |word: &str| match word.parse() {
+                Ok(number) => known.get(&number).cloned().context("a reason's number"),
+                Err(_) => Ok(word.to_uppercase()),
+            };
             values.split(',').map(name).collect()
         };
         match name {
@@ -59,8 +63,8 @@ impl Case {
                 let index = |name| if name == "lo" { 1 } else { host.ifindex };
                 filter.interfaces = values.split(',').map(|name| (host.netns.inode(), index(name))).collect();
             }
-            "--reason" => self.reasons = reasons(values),
-            "--not-reason" => self.not_reasons = reasons(values),
+            "--reason" => self.reasons = reasons(values)?,
+            "--not-reason" => self.not_reasons = reasons(values)?,
             other => anyhow::bail!("no word {other}"),
         }
         Ok(())

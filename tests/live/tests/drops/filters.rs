@@ -2,8 +2,10 @@
 //! of the same packets, seen by a run without filter beside it.
 
 use crate::cases::{Case, check};
-use crate::scene::{Cgroup, GUARDED, LocalSender, complete, guard, wait_for_drops, watch, watch_host};
-use anyhow::{Result, ensure};
+use crate::scene::{
+    Cgroup, GUARDED, LocalSender, complete, guard, reasons, wait_for_drops, watch, watch_host,
+};
+use anyhow::{Context, Result, ensure};
 use plumb_lab::Lab;
 use plumb_lab::frames::{self, Family, Path, TRANSPORT_V4};
 use plumb_live::{Records, Running, TestResult, wait_for};
@@ -26,8 +28,10 @@ fn words_about_packets_keep_what_the_reference_keeps() -> TestResult {
     let words = "--proto udp|--proto icmp,icmpv6|--proto 253|--host 198.18.0.1,2001:db8::1|--host 2001:db8::/64\
         |--src 198.18.0.64/26|--src 198.18.0.128/25,2001:db8::1:0/112|--src ::/0|--dst 198.18.0.2|--dst 2001:db8::2/127\
         |--port 5001-5010|--port 0-65535|--sport 40001-40002|--dport 5000,6000|--host 198.18.0.66 --port 5010\
-        |--proto udp --src 198.18.0.65 --dport 5000-5001|--reason 3|--reason no_socket,UNHANDLED_PROTO\
+        |--proto udp --src 198.18.0.65 --dport 5000-5001|--reason NUMBER|--reason no_socket,UNHANDLED_PROTO\
         |--not-reason NO_SOCKET,ICMP_CSUM|--reason NO_SOCKET --proto tcp --dport 5000|-i lo|-i lo,lab0 --port 5000";
+    let number = reasons()?.into_iter().find(|(_, name)| name == "NO_SOCKET").context("NO_SOCKET")?.0;
+    let words = words.replace("NUMBER", &number.to_string());
     let words: Vec<Case> =
         words.split('|').map(|words| Case::new(lab.receiver(), words)).collect::<Result<_>>()?;
     prepare(&lab)?;
