@@ -5,6 +5,7 @@
 //! that we ended first: then CMD never runs.
 
 use crate::failure::{Exit, Failure, Outcome};
+use crate::text::note;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
@@ -144,7 +145,7 @@ pub fn wait_and_become(pipe: i32, command: &[OsString]) -> Exit {
         Ok(0) => return Exit::Done,
         Ok(_) => {}
         Err(error) => {
-            eprintln!("plumb: cannot wait for the start: {error}");
+            note(format_args!("cannot wait for the start: {error}"));
             return Exit::Failed;
         }
     }
@@ -152,7 +153,7 @@ pub fn wait_and_become(pipe: i32, command: &[OsString]) -> Exit {
         return Exit::Done;
     };
     let error = Command::new(program).args(arguments).exec();
-    eprintln!("plumb: cannot run {}: {error}", program.display());
+    note(format_args!("cannot run {}: {error}", program.display()));
     exit_of_failed_start(&error)
 }
 

@@ -62,10 +62,10 @@ fn one_line(text: &str) -> String {
 }
 
 fn report(failure: &Failure, verbose: bool) -> Exit {
-    eprintln!("plumb: {failure}");
+    text::note(format_args!("{failure}"));
     if verbose {
         for line in failure.chain() {
-            eprintln!("  {line}");
+            text::note(format_args!("  {line}"));
         }
     }
     failure.exit

@@ -2,8 +2,9 @@
 
 use crate::failure::{Failure, Outcome};
 use plumb_records::ledger::Ledger;
-use plumb_sinks::text::{Style, units};
+use plumb_sinks::text::{Style, clean, units};
 use std::env;
+use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
@@ -36,6 +37,12 @@ pub fn say(text: &str) -> Outcome<bool> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::failed("cannot write to standard output").because(error)),
     }
+}
+
+/// One line to people on standard error, without what a terminal would obey. A standard error that is gone hears
+/// nothing.
+pub fn note(message: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "plumb: {}", clean(&message.to_string()));
 }
 
 /// What the footer says of the last interval.

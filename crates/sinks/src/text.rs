@@ -77,7 +77,7 @@ fn human_at(clock: &mut Clock, column: &Column, value: Value<'_>) -> String {
 }
 
 /// Without what a terminal would obey: the names of processes and interfaces are chosen by whoever made them.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let obeyed = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

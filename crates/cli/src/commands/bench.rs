@@ -15,6 +15,7 @@ use plumb_lab::flood::{Flood, dropped, flood};
 use readers::{READERS, Reader};
 use report::Rows;
 use running::Measured;
+use std::io::{IsTerminal, Write};
 
 /// The CPU that packets are offered and dropped on; readers have the others.
 const CPU: usize = 0;
@@ -62,11 +63,11 @@ fn measure(
                 return Ok(());
             }
             let number = (turn + repeat) % readers.len();
-            eprint!("\rrepeat {}/{}: {:<24}", repeat + 1, asked.repeat, readers[number].name);
+            progress(&format!("repeat {}/{}: {}", repeat + 1, asked.repeat, readers[number].name));
             rows.add(number, once(lab, flood, readers[number], asked.packets)?);
         }
     }
-    eprint!("\r{:<50}\r", "");
+    progress("");
     for (number, reader) in readers.iter().enumerate().filter(|(_, reader)| reader.delay) {
         rows.delay(number, delay::of(flood, reader, CPU)?);
     }
@@ -113,4 +114,12 @@ fn chosen(names: &[String]) -> Outcome<Vec<&'static Reader>> {
 
 fn failed(error: plumb_lab::Error) -> Failure {
     Failure::failed("cannot run the bench").because(error)
+}
+
+/// What runs now, on one line of a terminal that is written over.
+fn progress(text: &str) {
+    let mut terminal = std::io::stderr().lock();
+    if terminal.is_terminal() {
+        let _ = write!(terminal, "\r{text:<50}\r").and_then(|()| terminal.flush());
+    }
 }

@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     drops.attach(&late(&asked, &tables))?;
     let ready = pipeline::ready(&run, command.as_mut())?;
     for missing in &tables.missing {
-        eprintln!("plumb: {missing}");
+        text::note(format_args!("{missing}"));
     }
     let mut view = View { run: &run, asked: &asked, names: names(tables), outputs, ready };
     view.open(&drops)?;
@@ -83,11 +83,11 @@ fn late(asked: &Asked, tables: &Tables) -> Late {
     let mut noise =
         if asked.hide_noise { noise::resolve(&tables.reasons, &tables.symbols) } else { Vec::new() };
     if noise.len() > Late::NOISE_MAX {
-        eprintln!(
-            "plumb: {} kinds of noise are shown: at most {} are hidden",
+        text::note(format_args!(
+            "{} kinds of noise are shown: at most {} are hidden",
             noise.len() - Late::NOISE_MAX,
             Late::NOISE_MAX
-        );
+        ));
         noise.truncate(Late::NOISE_MAX);
     }
     let rule = |found: noise::Match| NoiseRule {
@@ -152,10 +152,10 @@ impl View<'_> {
         self.outputs.flush();
         if self.run.verbose {
             for hook in hooks {
-                eprintln!(
-                    "plumb: {} by {}: program {}, {} bytes of BPF, {} bytes of machine code",
+                text::note(format_args!(
+                    "{} by {}: program {}, {} bytes of BPF, {} bytes of machine code",
                     hook.hook, hook.mechanism, hook.id, hook.bpf_bytes, hook.jited_bytes
-                );
+                ));
             }
         }
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
@@ -207,20 +207,20 @@ impl View<'_> {
 fn hint(ledger: &Ledger, skipped: u64) {
     let no_room = ledger.lost_kernel.saturating_sub(skipped);
     if no_room > 0 {
-        eprintln!(
-            "plumb: {no_room} packets found no room in the ring: a larger --ring-size or a faster output would help"
-        );
+        text::note(format_args!(
+            "{no_room} packets found no room in the ring: a larger --ring-size or a faster output would help"
+        ));
     }
     if skipped > 0 {
-        eprintln!(
-            "plumb: {skipped} packets were freed while the program was already running on that CPU: the kernel skips those"
-        );
+        text::note(format_args!(
+            "{skipped} packets were freed while the program was already running on that CPU: the kernel skips those"
+        ));
     }
     if ledger.ungrouped > 0 {
-        eprintln!(
-            "plumb: {} packets found no room in the table: a larger --table-size or fewer --by keys would help",
+        text::note(format_args!(
+            "{} packets found no room in the table: a larger --table-size or fewer --by keys would help",
             ledger.ungrouped
-        );
+        ));
     }
 }
 
@@ -235,7 +235,7 @@ fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen) -> Outcome<E
         view.say(&format!("{}\n", text::sentence(ledger)))?;
     } else if view.run.verbose || !ledger.complete && !view.outputs.closed() {
         // Who closed the pipe wanted no more.
-        eprintln!("plumb: {}", text::sentence(ledger));
+        text::note(format_args!("{}", text::sentence(ledger)));
     }
     view.outputs.result()?;
     if !ledger.balances() {
@@ -248,11 +248,11 @@ fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen) -> Outcome<E
     if let Some(most) = arguments.reasons.fail_over
         && most.exceeded(dropped, time)
     {
-        eprintln!("plumb: {dropped} packets were dropped, more than --fail-over {most} allows");
+        text::note(format_args!("{dropped} packets were dropped, more than --fail-over {most} allows"));
         return Ok(Exit::Failed);
     }
     if view.run.strict && !ledger.complete {
-        eprintln!("plumb: the output is incomplete, and --strict was given");
+        text::note(format_args!("the output is incomplete, and --strict was given"));
         return Ok(Exit::Incomplete);
     }
     Ok(match seen.end {

@@ -4,7 +4,7 @@ use crate::args::lab::Lab as Arguments;
 use crate::child::{self, Running};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::signals::Signals;
-use crate::text::{say, width};
+use crate::text::{note, say, width};
 use plumb_kernel::support;
 use plumb_lab::faults::{self, Count, Fault};
 use plumb_lab::load::Load;
@@ -123,7 +123,7 @@ fn beside(lab: &Lab, command: &mut Command, signals: &mut Signals) -> Outcome<Ex
     let child = match lab.receiver().spawn(command) {
         Ok(child) => child,
         Err(Error::Io { source, .. }) => {
-            eprintln!("plumb: cannot run {program}: {source}");
+            note(format_args!("cannot run {program}: {source}"));
             return Ok(child::exit_of_failed_start(&source));
         }
         Err(error) => return Err(Failure::failed(format!("cannot run {program} in the lab")).because(error)),
@@ -153,7 +153,7 @@ fn inject(lab: &Lab, faults: &[&Fault], rate: u32, stop: &AtomicBool) -> Outcome
             match if stopped() { Ok(Count::default()) } else { (fault.inject)(lab, each) } {
                 Ok(_) => true,
                 Err(error) => {
-                    eprintln!("plumb: cannot inject {}: {error}", fault.name);
+                    note(format_args!("cannot inject {}: {error}", fault.name));
                     failed.push(fault.name);
                     false
                 }

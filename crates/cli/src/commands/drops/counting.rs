@@ -265,6 +265,6 @@ fn tell_gone(drops: &Drops<'_>, view: &View<'_>) {
     let gone = view.names.gone(places);
     if !gone.is_empty() {
         let gone: Vec<String> = gone.into_iter().collect();
-        eprintln!("plumb: gone meanwhile: {}", gone.join(", "));
+        text::note(format_args!("gone meanwhile: {}", gone.join(", ")));
     }
 }

@@ -78,7 +78,9 @@ static __always_inline void event_fill(struct drop_event *e, struct drop *d, __u
 	e->pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	e->context = drop_context(counters);
-	e->rx_queue = d->skb->queue_mapping;
+	/* On its way out a packet has the transmit queue in the same field. */
+	if (d->dev && d->skb->skb_iif == d->dev->ifindex)
+		e->rx_queue = d->skb->queue_mapping;
 	e->socket_family = d->socket_family;
 	if (d->place.ifindex)
 		e->known |= DROPS_HAS_IFINDEX;
