@@ -232,7 +232,9 @@ fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen) -> Outcome<E
     view.outputs.flush();
     let quiet = matches!(view.run.stdout, Stdout::Records(_));
     if !quiet {
-        view.say(&format!("{}\n", text::sentence(ledger)))?;
+        // In place of the footer that was redrawn.
+        let over = if view.run.redrawable && view.run.stdout == Stdout::Summary { "\r\x1b[K" } else { "" };
+        view.say(&format!("{over}{}\n", text::sentence(ledger)))?;
     } else if view.run.verbose || !ledger.complete && !view.outputs.closed() {
         // Who closed the pipe wanted no more.
         text::note(format_args!("{}", text::sentence(ledger)));

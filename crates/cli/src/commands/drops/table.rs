@@ -84,7 +84,8 @@ pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
     let history = rows.heading != Heading::Total;
     let mut heads: Vec<Head> =
         rows.columns.iter().filter_map(|name| column(name)).map(|(_, column)| head(column)).collect();
-    heads.extend([Head::number("packets"), Head::number("rate"), Head::number("share")]);
+    let at = place(rows.columns);
+    heads.splice(at..at, [Head::number("packets"), Head::number("rate"), Head::number("share")]);
     if history {
         heads.push(Head::text("history"));
     }
@@ -94,7 +95,7 @@ pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
         if let (Some(first), Some(reason)) = (cells.first_mut(), line.cells.first()) {
             *first = Cell::new(reason.as_str(), Ink::Strong);
         }
-        cells.extend(numbers(rows, line.packets, Some(line.recent)));
+        cells.splice(at..at, numbers(rows, line.packets, Some(line.recent)));
         if history {
             #[allow(clippy::cast_precision_loss, reason = "eight levels")]
             let values = line.history.iter().map(|packets| *packets as f64);
@@ -106,10 +107,15 @@ pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
         let mut cells = vec![Cell::new("(table full)", Ink::Bad)];
         cells.resize(rows.columns.len(), Cell::default());
         let recent = (rows.heading != Heading::Live).then_some(rows.ungrouped);
-        cells.extend(numbers(rows, rows.ungrouped, recent));
+        cells.splice(at..at, numbers(rows, rows.ungrouped, recent));
         table.row(cells);
     }
     table.render(width, style)
+}
+
+/// Where the numbers stand: behind the place, so that a narrow terminal cuts keys off rather than counts.
+fn place(columns: &[&str]) -> usize {
+    columns.iter().take_while(|name| PLACE.contains(name) || **name == "netns").count()
 }
 
 /// Namespaces are shown by name where they have one, so they are aligned like text.
@@ -211,10 +217,10 @@ NETFILTER_DROP  nft_do_chain+0x3e8 [nf_tables]  -              500   50/s  25.0%
     #[test]
     fn live_with_keys_namespaces_and_a_full_table() {
         let expected = "\
-reason          location                        interface  netns       dst_port  packets   rate  share  history
-NO_SOCKET       __udp4_lib_rcv+0x4bc            eth0       4026531833         9    1,500  150/s  60.0%   ▄█
-NETFILTER_DROP  nft_do_chain+0x3e8 [nf_tables]  -          blue               -      500   50/s  20.0%   ▄█
-(table full)                                                                         500         20.0%
+reason          location                        interface  netns       packets   rate  share  dst_port  history
+NO_SOCKET       __udp4_lib_rcv+0x4bc            eth0       4026531833    1,500  150/s  60.0%         9   ▄█
+NETFILTER_DROP  nft_do_chain+0x3e8 [nf_tables]  -          blue            500   50/s  20.0%         -   ▄█
+(table full)                                                               500         20.0%
 ";
         assert_eq!(table(&["dst_port"], true, Heading::Live, 500), expected);
     }

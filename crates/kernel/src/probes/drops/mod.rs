@@ -19,7 +19,7 @@ use crate::session::{self, Attached, Storage};
 use crate::support;
 use crate::sys;
 use crate::wire::{drops_const, drops_context_source, drops_counters, drops_late, drops_noise, plain_bytes};
-use libbpf_rs::{Link, MapCore, MapFlags, num_possible_cpus};
+use libbpf_rs::{Link, MapCore, MapFlags, ProgramMut, num_possible_cpus};
 use plumb_records::ledger::Ledger;
 use skeleton::{DropsSkel, DropsSkelBuilder, OpenDropsSkel};
 use std::cell::Cell;
@@ -141,23 +141,34 @@ impl<'obj> Drops<'obj> {
         let source = match late.preempt_count {
             _ if !self.wants_context => drops_context_source::DROPS_SOURCE_NONE,
             Some(_) => drops_context_source::DROPS_SOURCE_PREEMPT_COUNT,
-            None => drops_context_source::DROPS_SOURCE_SOFTIRQ_FLAG,
+            None if self.attach_softirqs().is_ok() => drops_context_source::DROPS_SOURCE_SOFTIRQ_FLAG,
+            // Nothing tells a bystander: the context is unknown.
+            None => {
+                session::detach(&mut self.links);
+                self.mechanisms.clear();
+                drops_context_source::DROPS_SOURCE_NONE
+            }
         };
         if let Some(data) = self.skel.maps.bss_data.as_mut() {
             data.late = bytemuck::cast(late.wire(source));
         }
-        let programs = &self.skel.progs;
-        let mut hooks = Vec::new();
-        if source == drops_context_source::DROPS_SOURCE_SOFTIRQ_FLAG {
-            hooks.push(("softirq_entry", &programs.drops_irq_enter));
-            hooks.push(("softirq_exit", &programs.drops_irq_leave));
-        }
-        hooks.push(("kfree_skb", &programs.drops_kfree_skb));
-        for (hook, program) in hooks {
-            // Links close when the vector is dropped, so a failure leaves nothing attached.
-            self.links.push(session::attach(hook, program)?);
-            self.mechanisms.push(session::attached(hook, "tp_btf", program));
-        }
+        // Links close when the vector is dropped, so a failure leaves nothing attached.
+        self.hook("kfree_skb", |skel| &skel.progs.drops_kfree_skb)
+    }
+
+    fn attach_softirqs(&mut self) -> Result<(), Error> {
+        self.hook("softirq_entry", |skel| &skel.progs.drops_irq_enter)?;
+        self.hook("softirq_exit", |skel| &skel.progs.drops_irq_leave)
+    }
+
+    fn hook(
+        &mut self,
+        hook: &'static str,
+        program: for<'a> fn(&'a DropsSkel<'obj>) -> &'a ProgramMut<'obj>,
+    ) -> Result<(), Error> {
+        let program = program(&self.skel);
+        self.links.push(session::attach(hook, program)?);
+        self.mechanisms.push(session::attached(hook, "tp_btf", program));
         Ok(())
     }
 
