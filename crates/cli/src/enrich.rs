@@ -131,6 +131,7 @@ impl Names {
             }
             // nix (0.31) takes libc's null for an empty name.
             let there = index == 0 || if_indextoname(index).is_ok_and(|name| !name.is_empty());
+            let name = name.or_else(|| self.interfaces.known(netns, index));
             (!there).then(|| format!("interface {}", name.map_or_else(|| index.to_string(), str::to_owned)))
         });
         gone.collect()

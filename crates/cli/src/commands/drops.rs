@@ -21,7 +21,7 @@ use crate::signals::Signals;
 use crate::tables::Tables;
 use crate::{meter, text};
 use config::Asked;
-use plumb_kernel::probes::drops::{Drops, Late, NoiseRule, PreemptCount};
+use plumb_kernel::probes::drops::{Drops, Group, Late, NoiseRule, PreemptCount};
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
 use plumb_records::drop::{Drop, DropGroup};
@@ -174,6 +174,22 @@ impl View<'_> {
             self.asked.filters.join(", ")
         };
         format!("Dropped packets ({}): {filters}{noise}", hooks.join(", "))
+    }
+
+    /// Interfaces and namespaces that were watched, or that groups are of, and are gone: drops of theirs are reported
+    /// under the name that they had, and there will be no more.
+    fn tell_gone(&self, groups: &[Group]) {
+        let filter = &self.asked.config.filter;
+        let watched = filter.interfaces.iter().map(|(netns, index)| (*netns, *index, None));
+        let netns = filter.netns.map(|netns| (netns, 0, None));
+        let seen = groups
+            .iter()
+            .map(|group| (group.netns().unwrap_or(0), group.ifindex().unwrap_or(0), group.interface()));
+        let gone = self.names.gone(watched.chain(netns).chain(seen));
+        if !gone.is_empty() {
+            let gone: Vec<String> = gone.into_iter().collect();
+            text::note(format_args!("gone meanwhile: {}", gone.join(", ")));
+        }
     }
 
     /// Text for people. A reader that is gone ends the run.

@@ -55,6 +55,11 @@ impl Interfaces {
         }
     }
 
+    /// The name known for an index.
+    pub fn known(&self, netns: u64, index: u32) -> Option<&str> {
+        self.names.get(&(netns, index)).map(|name| &**name)
+    }
+
     fn learn(&mut self, place: Place, name: &str) {
         if self.names.get(&place).is_some_and(|known| **known == *name) {
             return;

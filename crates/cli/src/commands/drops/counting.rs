@@ -61,7 +61,7 @@ pub fn observe(
     counting.screen = None;
     counting.finish(Span { start: begun, end: detached })?;
     let Counting { drops, view, .. } = counting;
-    tell_gone(drops, view);
+    view.tell_gone(drops.groups());
     let mut ledger = view.ledger(drops, detached, true);
     ledger.records = view.outputs.records();
     Ok(Seen { end, ledger: ledger.closed() })
@@ -254,17 +254,4 @@ fn stack(drops: &Drops<'_>, group: &Group, asked: &Asked, names: &mut Names) -> 
     let wanted = asked.keys.contains(&"stack");
     let addresses = if wanted { drops.stack(group) } else { None };
     addresses.map(|addresses| names.stack(group.location(), &addresses))
-}
-
-/// Drops of an interface or namespace that is gone are reported under the name that it had: says so.
-fn tell_gone(drops: &Drops<'_>, view: &View<'_>) {
-    let places = drops
-        .groups()
-        .iter()
-        .map(|group| (group.netns().unwrap_or(0), group.ifindex().unwrap_or(0), group.interface()));
-    let gone = view.names.gone(places);
-    if !gone.is_empty() {
-        let gone: Vec<String> = gone.into_iter().collect();
-        text::note(format_args!("gone meanwhile: {}", gone.join(", ")));
-    }
 }

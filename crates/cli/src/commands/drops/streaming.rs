@@ -80,6 +80,7 @@ pub fn observe(
     let mut writer = writer.into_inner();
     writer.flush()?;
     let ledger = writer.ledger(drops, detached, true);
+    writer.view.tell_gone(&[]);
     Ok(Seen { end, ledger: ledger.closed() })
 }
 
