@@ -1,10 +1,10 @@
 //! What names are made of, read from the running kernel. All of it is optional: what cannot be read stays a number.
 
 use crate::enrich::interfaces::Interfaces;
+use crate::enrich::symbols::Source;
 use plumb_kernel::support;
 use plumb_records::enrich::btf::Btf;
 use plumb_records::enrich::{Kallsyms, Reasons};
-use std::fs::File;
 
 /// Everything, as far as it could be read.
 #[derive(Default)]
@@ -12,7 +12,7 @@ pub struct Tables {
     /// Functions by address.
     pub symbols: Kallsyms,
     /// What they were read from, for reading again.
-    pub symbols_file: Option<File>,
+    pub symbols_source: Option<Source>,
     /// Drop reasons by number.
     pub reasons: Reasons,
     /// Interfaces of every namespace that has a name, and of ours.
@@ -30,19 +30,19 @@ impl Tables {
         if reasons.is_empty() {
             missing.push("drop reasons are numbers: the kernel's BTF could not be read".to_owned());
         }
-        let mut file = support::kallsyms();
-        let read = file.as_mut().map_err(|error| std::io::Error::from(error.kind())).and_then(Kallsyms::read);
-        let symbols = read.unwrap_or_else(|error| {
-            missing.push(format!("locations are unknown: /proc/kallsyms: {error}"));
-            Kallsyms::default()
-        });
+        let read = support::kallsyms().and_then(|file| Source::read(file, "/proc/modules".into()));
+        let (symbols, source) =
+            read.map(|(symbols, source)| (symbols, Some(source))).unwrap_or_else(|error| {
+                missing.push(format!("locations are unknown: /proc/kallsyms: {error}"));
+                (Kallsyms::default(), None)
+            });
         if symbols.hidden() {
             let why = "kptr_restrict hides the kernel's addresses from this process";
             missing.push(format!(
                 "locations are unknown, and noise that goes by location is shown: {why}; grant CAP_SYSLOG"
             ));
         }
-        Self { symbols, symbols_file: file.ok(), reasons, interfaces: Interfaces::list(), missing }
+        Self { symbols, symbols_source: source, reasons, interfaces: Interfaces::list(), missing }
     }
 }
 

@@ -107,7 +107,7 @@ fn preempt_count(symbols: &Kallsyms) -> Option<PreemptCount> {
 
 fn names(tables: Tables) -> Names {
     Names {
-        locations: Symbols::new(tables.symbols, tables.symbols_file),
+        locations: Symbols::new(tables.symbols, tables.symbols_source),
         reasons: ReasonNames::new(tables.reasons),
         netns: NetnsNames::read(),
         interfaces: tables.interfaces,

@@ -25,6 +25,11 @@ impl Locations {
         &self.symbols
     }
 
+    /// Whether `address` was asked for before, and is kept.
+    pub fn knows(&self, address: u64) -> bool {
+        self.texts.contains_key(&address)
+    }
+
     /// `symbol+0xoffset` with ` [module]` where it is in one; `None` where no symbol is near or all are hidden.
     pub fn text(&mut self, address: u64) -> Option<&str> {
         if self.texts.len() >= Self::CAPACITY && !self.texts.contains_key(&address) {
