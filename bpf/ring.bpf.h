@@ -6,8 +6,8 @@
 #include "kernel.h"
 #include "wire.h"
 
-/* Reserving is a full barrier (the ring's spin lock), so `idle` is read after this record is visible to the
- * consumer's last look before it sleeps: either we see `idle`, or it sees the record. */
+/* The consumer announces `idle`, looks at the ring, and looks again a moment later before it sleeps for long:
+ * a record whose program read the flag just before it was set is found then. */
 static __always_inline void ring_submit(void *record, struct ring_control *control, __u8 mode)
 {
 	if (mode == WAKEUP_ADAPTIVE && control && *(volatile __u32 *)&control->idle) {

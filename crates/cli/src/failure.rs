@@ -114,6 +114,7 @@ impl From<plumb_kernel::Error> for Failure {
         let exit = match error.class {
             Class::Unsupported => Exit::Unsupported,
             Class::Privileges => Exit::Privileges,
+            Class::Arguments => Exit::Arguments,
             Class::Failed => Exit::Failed,
         };
         let some = |text: String| Some(text).filter(|text| !text.is_empty());

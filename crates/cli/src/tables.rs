@@ -39,7 +39,7 @@ impl Tables {
         if symbols.hidden() {
             let why = "kptr_restrict hides the kernel's addresses from this process";
             missing.push(format!(
-                "locations are unknown, and noise that goes by location is shown: {why}; grant CAP_SYSLOG"
+                "locations are unknown, and noise that goes by location is shown: {why}; at 0 or 1 CAP_SYSLOG helps"
             ));
         }
         Self { symbols, symbols_source: source, reasons, interfaces: Interfaces::list(), missing }

@@ -9,6 +9,8 @@ pub enum Class {
     Unsupported,
     /// This process lacks a privilege that would help.
     Privileges,
+    /// What was asked for cannot be.
+    Arguments,
     /// Something went wrong on the way.
     Failed,
 }

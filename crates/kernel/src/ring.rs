@@ -71,39 +71,55 @@ impl<'cb> Ring<'cb> {
         count(self.ring.consume_raw())
     }
 
-    /// Consumes until `deadline`, or until `stop` says so; `stop` is asked at least every 100 ms.
-    pub fn consume_until(&self, deadline: Instant, stop: &mut dyn FnMut() -> bool) -> Result<(), Error> {
+    /// Consumes until `deadline`, or until `stop` says so. It is asked after each look, at least every 100 ms, and told
+    /// whether a sleep comes next: then whatever the handler holds back should go.
+    pub fn consume_until(&self, deadline: Instant, stop: &mut dyn FnMut(bool) -> bool) -> Result<(), Error> {
         loop {
             let consumed = count(self.ring.consume_raw_n(BATCH))?;
+            let sleeps = consumed < BATCH
+                && match self.wakeup {
+                    Wakeup::Busy => false,
+                    Wakeup::Interval(_) => true,
+                    Wakeup::Adaptive => consumed < STREAM,
+                };
             let now = Instant::now();
-            if now >= deadline || stop() {
+            if now >= deadline || stop(sleeps) {
                 return Ok(());
-            }
-            if consumed >= BATCH {
-                continue;
             }
             let left = (deadline - now).min(LONGEST);
             match self.wakeup {
+                _ if consumed >= BATCH => {}
                 Wakeup::Busy => std::hint::spin_loop(),
                 Wakeup::Interval(period) => sleep(period.min(left)),
-                Wakeup::Adaptive if consumed >= STREAM => sleep(COALESCE.min(left)),
-                Wakeup::Adaptive => self.sleep_until_woken(left)?,
+                Wakeup::Adaptive if sleeps => self.sleep_until_woken(left)?,
+                Wakeup::Adaptive => sleep(COALESCE.min(left)),
             }
         }
     }
 
-    /// Announces that the next record must wake us, then sleeps; a record that came in between ends the sleep at once,
-    /// because the ring's poll is level triggered.
+    /// Announces that the next record must wake us, then sleeps.
+    ///
+    /// A record whose program read the announcement just before it was made wakes nobody, and epoll does not find it
+    /// either, because it looks again only at files that were woken. So the ring is looked at once after the announcement
+    /// and once more when such a record must have been submitted.
     fn sleep_until_woken(&self, at_most: Duration) -> Result<(), Error> {
-        let idle = self.control.flag();
-        if let Some(idle) = idle {
-            idle.store(1, Ordering::SeqCst);
+        let announce = |idle| {
+            if let Some(flag) = self.control.flag() {
+                flag.store(idle, Ordering::SeqCst);
+            }
+        };
+        announce(1);
+        for wait in [COALESCE.min(at_most), at_most] {
+            if count(self.ring.consume_raw_n(BATCH))? > 0 {
+                break;
+            }
+            let woken = self.ring.poll_raw(wait);
+            if woken == -(Errno::EINTR as i32) || count(woken)? > 0 {
+                break;
+            }
         }
-        let woken = self.ring.poll_raw(at_most);
-        if let Some(idle) = idle {
-            idle.store(0, Ordering::SeqCst);
-        }
-        if woken == -(Errno::EINTR as i32) { Ok(()) } else { count(woken).map(drop) }
+        announce(0);
+        Ok(())
     }
 }
 

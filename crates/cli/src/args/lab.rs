@@ -14,7 +14,7 @@ pub struct Lab {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub fault: Vec<String>,
     /// Packets per second that the asked faults offer together, and requests per second of the healthy traffic beside
-    #[arg(long, value_name = "PPS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "PPS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: u32,
     /// The faults, with the drop reasons that this kernel is expected to give
     #[arg(long, conflicts_with_all = ["fault", "rate", "command"])]

@@ -128,7 +128,7 @@ pub struct KernelSide {
     /// Size of the ring that carries events, a power of two pages [default: chosen per probe]
     #[arg(long, value_name = "BYTES", value_parser = values::size_32)]
     pub ring_size: Option<u32>,
-    /// How many groups fit; what does not fit is counted in one overflow group [default: chosen per probe]
+    /// How many groups fit on each CPU; what does not fit is counted in one overflow group [default: chosen per probe]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub table_size: Option<u32>,
     /// How events are consumed [default: adaptive]

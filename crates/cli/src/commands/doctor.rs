@@ -18,7 +18,7 @@ pub fn run(arguments: &Doctor) -> Outcome<Exit> {
     let exit = match support.obstacle("drops").map(|fact| fact.class) {
         None => Exit::Done,
         Some(Class::Privileges) => Exit::Privileges,
-        Some(Class::Unsupported | Class::Failed) => Exit::Unsupported,
+        Some(Class::Unsupported | Class::Arguments | Class::Failed) => Exit::Unsupported,
     };
     let json = arguments.json || arguments.format == Report::Json;
     let report = if json {

@@ -6,7 +6,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::signals::Signals;
 use crate::text::{note, say, width};
 use plumb_kernel::support;
-use plumb_lab::faults::{self, Count, Fault};
+use plumb_lab::faults::{self, Fault};
 use plumb_lab::load::Load;
 use plumb_lab::{Error, KernelVersion, Lab};
 use plumb_sinks::text::Style;
@@ -149,14 +149,12 @@ fn inject(lab: &Lab, faults: &[&Fault], rate: u32, stop: &AtomicBool) -> Outcome
     let (mut working, mut failed) = (faults.to_vec(), Vec::new());
     while !working.is_empty() && !stopped() {
         let round = Instant::now();
-        working.retain(|fault| {
-            match if stopped() { Ok(Count::default()) } else { (fault.inject)(lab, each) } {
-                Ok(_) => true,
-                Err(error) => {
-                    note(format_args!("cannot inject {}: {error}", fault.name));
-                    failed.push(fault.name);
-                    false
-                }
+        working.retain(|fault| match offer(lab, fault, each, &stopped) {
+            Ok(()) => true,
+            Err(error) => {
+                note(format_args!("cannot inject {}: {error}", fault.name));
+                failed.push(fault.name);
+                false
             }
         });
         // Short naps: the end of CMD must not wait for the second to pass.
@@ -169,6 +167,18 @@ fn inject(lab: &Lab, faults: &[&Fault], rate: u32, stop: &AtomicBool) -> Outcome
     } else {
         Err(Failure::failed(format!("some faults could not be injected: {}", failed.join(", "))))
     }
+}
+
+/// Injects a fault `times` times in parts, between which the end is looked for.
+fn offer(lab: &Lab, fault: &Fault, times: u64, stopped: &impl Fn() -> bool) -> plumb_lab::Result<()> {
+    const PART: u64 = 500;
+    let mut left = times;
+    while left > 0 && !stopped() {
+        let part = left.min(PART);
+        (fault.inject)(lab, part)?;
+        left -= part;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ const SYS_ADMIN_BIT: u32 = 21;
 
 /// The capabilities of this process.
 pub(super) fn process() -> Vec<Fact> {
-    let effective = effective_capabilities();
+    let (effective, lacks) = effective_capabilities();
     let holds = |bit: u32| effective >> bit & 1 == 1;
     let facts = CAPABILITIES.iter().map(|capability| {
         let split = capability.bit != 12 && holds(SYS_ADMIN_BIT);
@@ -74,7 +74,7 @@ pub(super) fn process() -> Vec<Fact> {
         Fact {
             name: capability.name,
             usable,
-            found: if usable { "held".into() } else { format!("this process lacks {}", capability.name) },
+            found: if usable { "held".into() } else { format!("{lacks} {}", capability.name) },
             costs: unless(usable, capability.costs),
             help: unless(usable, capability.help),
             needed_by: capability.needed_by,
@@ -84,10 +84,20 @@ pub(super) fn process() -> Vec<Fact> {
     facts.collect()
 }
 
-fn effective_capabilities() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// The effective capabilities that count, and how to say that one is not among them.
+fn effective_capabilities() -> (u64, &'static str) {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else {
+        return (0, "/proc is not mounted, so it is not known whether this process has");
+    };
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+    let effective = line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    // The first user namespace maps every id to itself; capabilities within another one are none outside of it.
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    if map.split_ascii_whitespace().eq(["0", "0", "4294967295"]) {
+        (effective, "this process lacks")
+    } else {
+        (0, "in a user namespace this process has no real")
+    }
 }
 
 /// What files of the kernel tell.
@@ -159,7 +169,7 @@ fn kallsyms() -> Fact {
             (None, _) => "/proc/kallsyms cannot be read".into(),
         },
         costs: unless(usable, "locations have no names and noise by symbol is not hidden"),
-        help: unless(usable, "CAP_SYSLOG, or sysctl kernel.kptr_restrict=0"),
+        help: unless(usable, "sysctl kernel.kptr_restrict=1 at most, and CAP_SYSLOG"),
         needed_by: NONE,
         class: Class::Privileges,
     }

@@ -18,13 +18,11 @@ use plumb_sinks::text::events::{Lines, Part};
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// How long a record may wait for its batch to fill.
-const LATEST: Duration = Duration::from_millis(100);
-/// A batch this small is written at once, unless one just was.
+/// How long a record may wait for its batch to fill in a stream.
+const LATEST: Duration = Duration::from_millis(10);
+/// A batch this small is written sooner: a reader that spins finds few at a time.
 const SMALL: u64 = 64;
-const JUST: Duration = Duration::from_millis(5);
-/// Text is written when there is this much of it.
-const FULL: usize = 256 << 10;
+const SOON: Duration = Duration::from_micros(50);
 
 /// A line of text per packet, the most telling first.
 const LINE: [Part; 14] = [
@@ -121,14 +119,15 @@ impl<'a, 'view> Writer<'a, 'view> {
         }
     }
 
-    /// After a batch: a small one is shown at once, a large one when it has waited long enough.
-    fn settle(&mut self) -> Outcome<()> {
+    /// After a look at the ring: before a sleep everything goes, in a stream what has waited long enough.
+    fn settle(&mut self, sleeps: bool) -> Outcome<()> {
         let pending = self.came - self.flushed;
         if pending == 0 {
             return Ok(());
         }
         let waited = Duration::from_nanos(Moment::now().0.saturating_sub(self.flushed_at.0));
-        if waited >= LATEST || pending < SMALL && waited >= JUST || self.text.len() >= FULL {
+        let patience = if pending < SMALL { SOON } else { LATEST };
+        if sleeps || waited >= patience {
             self.flush()?;
         }
         Ok(())
@@ -181,10 +180,10 @@ struct Streaming<'a, 'obj, 'w, 'view> {
 impl Observed for Streaming<'_, '_, '_, '_> {
     fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()> {
         let mut settled = Ok(());
-        let mut ended = || {
+        let mut ended = |sleeps| {
             let mut writer = self.writer.borrow_mut();
             if settled.is_ok() {
-                settled = writer.settle();
+                settled = writer.settle(sleeps);
             }
             settled.is_err() || writer.over().is_some() || stop.asked()
         };

@@ -4,6 +4,7 @@ use crate::error::{Class, Error};
 use crate::filter;
 use crate::ring::Wakeup;
 use crate::wire::{drop_group, drops_config, drops_const, drops_key, wakeup_mode};
+use libbpf_rs::num_possible_cpus;
 use plumb_records::filter::Filter;
 
 /// A key that groups can have beyond reason, location, interface and namespace.
@@ -110,12 +111,15 @@ impl Default for Config {
 
 /// Groups of the default keys are few: reasons times call sites times interfaces.
 const TABLE_PLACES: u32 = 4096;
-/// Flows, processes and stacks are many.
+/// Flows, processes and stacks are many. Each CPU has a table of its own, so that on a large machine each is smaller.
 const TABLE_DETAILS: u32 = 32768;
+const TABLE_DETAILS_ALL_CPUS: u32 = 1 << 19;
 /// About 70 ms of half a million events a second: longer than a busy machine keeps a reader off its CPU.
 const RING: u32 = 8 << 20;
-/// The index has two slots per group, each of four bytes, in one array element.
-const TABLE_MAX: u32 = 1 << 22;
+const RING_MAX: u32 = 1 << 30;
+/// The verifier lets a program reach this far into one element of a map (BPF_MAX_VAR_OFF in
+/// include/linux/bpf_verifier.h), and a CPU's bank is one element.
+const BANK_MAX: usize = 1 << 29;
 
 impl Config {
     /// Alternatives that `reasons` and `not_reasons` may have.
@@ -125,7 +129,7 @@ impl Config {
 
     /// Refuses what the kernel side has no room for.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let refuse = |why: String| Err(Error::new(Class::Failed, "cannot configure the drops probe", why));
+        let refuse = |why: String| Err(Error::new(Class::Arguments, "cannot configure the drops probe", why));
         if let Err(error) = self.filter.check() {
             return refuse(error.to_string());
         }
@@ -135,8 +139,12 @@ impl Config {
         if self.snaplen > Self::SNAPLEN_MAX {
             return refuse(format!("at most {} bytes of a packet can be captured", Self::SNAPLEN_MAX));
         }
-        if self.table_size.is_some_and(|size| size == 0 || size > TABLE_MAX) {
-            return refuse(format!("a table has 1 to {TABLE_MAX} groups"));
+        let most = (BANK_MAX / self.stride()) as u32;
+        if self.table_size.is_some_and(|size| size == 0 || size > most) {
+            return refuse(format!("a table has 1 to {most} groups per CPU with these keys"));
+        }
+        if self.ring_size.is_some_and(|size| size > RING_MAX) {
+            return refuse(format!("a ring has at most {RING_MAX} bytes"));
         }
         Ok(())
     }
@@ -158,7 +166,9 @@ impl Config {
 
     /// Groups per CPU: one unused slot where events are streamed instead.
     pub(super) fn capacity(&self) -> u32 {
-        let chosen = if self.has_details() { TABLE_DETAILS } else { TABLE_PLACES };
+        let cpus = num_possible_cpus().map_or(1, |cpus| cpus as u32);
+        let details = (TABLE_DETAILS_ALL_CPUS / cpus).clamp(TABLE_PLACES, TABLE_DETAILS);
+        let chosen = if self.has_details() { details } else { TABLE_PLACES };
         if self.events { 1 } else { self.table_size.unwrap_or(chosen) }
     }
 
@@ -169,7 +179,7 @@ impl Config {
 
     /// Bytes of the event ring: the smallest one where groups are counted instead.
     pub(super) fn ring_bytes(&self) -> u32 {
-        let asked = self.ring_size.unwrap_or(RING).clamp(4096, 1 << 30);
+        let asked = self.ring_size.unwrap_or(RING).clamp(4096, RING_MAX);
         if self.events { asked.next_power_of_two() } else { 4096 }
     }
 

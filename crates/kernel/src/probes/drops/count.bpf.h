@@ -59,8 +59,12 @@ static __always_inline void drop_details(struct drop *d, void *ctx, const struct
 		out->ethertype = h.ethertype ? h.ethertype : socket_ethertype(d->socket_family);
 		out->socket_family = out->ethertype ? 0 : d->socket_family;
 	}
-	if (config.keys & DROPS_KEY_STACK)
+	if (config.keys & DROPS_KEY_STACK) {
 		out->stack = bpf_get_stackid(ctx, &drops_stacks, 0);
+		/* Why there is none must not tell groups apart. */
+		if (out->stack < 0)
+			out->stack = -1;
+	}
 }
 
 static __always_inline __u64 group_hash(const struct drop_place *place, const struct drop_details *details)

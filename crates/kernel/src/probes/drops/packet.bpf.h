@@ -27,11 +27,17 @@ static __always_inline int socket_is_full(struct sock *sk)
 }
 
 enum netns_const {
-	/* The inodes of namespaces are at the top of the number range: include/linux/proc_ns.h,
-	   fs/proc/generic.c. */
+	/* The inodes of namespaces are given from here on, the lowest that is free: include/linux/proc_ns.h,
+	 * fs/proc/generic.c. A hundred million of them at once there are not. */
 	NETNS_FIRST_INODE = 0xeffffff0,
+	NETNS_INODES = 100000000,
 	DST_NOREF = 1, /* SKB_DST_NOREF in include/linux/skbuff.h: a flag in the pointer's lowest bit */
 };
+
+static __always_inline int is_netns(__u32 inode)
+{
+	return inode - NETNS_FIRST_INODE < NETNS_INODES;
+}
 
 /* Where a packet without a device belongs: to its socket, or to its route. A datagram in a UDP socket's queue
  * names neither (__udp_enqueue_schedule_skb keeps only its length), and the process that runs when it is
@@ -60,7 +66,7 @@ static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, s
 	 * the rbnode of TCP's out-of-order queue). A load through those yields zero or garbage, never a
 	 * fault; only what leads to a namespace's inode is taken for a device. */
 	netns = dev ? dev->nd_net.net->ns.inum : 0;
-	if (netns >= NETNS_FIRST_INODE) {
+	if (is_netns(netns)) {
 		d->dev = dev;
 		d->place.ifindex = dev->ifindex;
 		d->place.netns = netns;
@@ -69,7 +75,7 @@ static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, s
 	d->place.ifindex = skb->skb_iif;
 	net = packet_net(d);
 	netns = net ? BPF_CORE_READ(net, ns.inum) : 0;
-	if (netns >= NETNS_FIRST_INODE) {
+	if (is_netns(netns)) {
 		d->net = net;
 		d->place.netns = netns;
 	}
