@@ -114,8 +114,9 @@ const TABLE_PLACES: u32 = 4096;
 /// Flows, processes and stacks are many. Each CPU has a table of its own, so that on a large machine each is smaller.
 const TABLE_DETAILS: u32 = 32768;
 const TABLE_DETAILS_ALL_CPUS: u32 = 1 << 19;
-/// About 70 ms of half a million events a second: longer than a busy machine keeps a reader off its CPU.
-const RING: u32 = 8 << 20;
+/// About 300 ms of half a million events a second: as long as a machine's disk or memory may hold a reader up. Measured
+/// in docs/journal.
+const RING: u32 = 32 << 20;
 const RING_MAX: u32 = 1 << 30;
 /// The verifier lets a program reach this far into one element of a map (BPF_MAX_VAR_OFF in
 /// include/linux/bpf_verifier.h), and a CPU's bank is one element.
