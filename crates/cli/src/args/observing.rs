@@ -94,7 +94,7 @@ pub struct Outputs {
     #[arg(long, value_name = "SIZE|TIME", requires = "output", value_parser = values::rotate)]
     pub rotate: Option<Rotate>,
     /// Write or redraw at this interval [default: 1s on a terminal, else once at the end]
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::interval)]
     pub interval: Option<Duration>,
     /// Write a ledger each interval, not only at the end
     #[arg(long, requires = "interval")]

@@ -20,6 +20,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "not a positive time such as 10s, 500ms or 2m".to_owned())
 }
 
+/// The shortest interval: below it there is time for nothing but writing.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// A time between writings.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time >= SHORTEST { Ok(time) } else { Err("shorter than 1ms".to_owned()) }
+}
+
 /// A positive size such as `4096`, `256K`, `10M`, `1GiB`: powers of 1024.
 pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());

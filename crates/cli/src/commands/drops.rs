@@ -61,8 +61,9 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());
     }
-    hint(&seen.ledger, drops.recursion_misses());
-    conclude(arguments, view, &seen)
+    let skipped = drops.recursion_misses();
+    hint(&seen.ledger, skipped);
+    conclude(arguments, view, &seen, skipped)
 }
 
 /// Loads the probe; meanwhile another thread reads what names are made of. It has ended when this returns, so that
@@ -229,7 +230,7 @@ fn hint(ledger: &Ledger, skipped: u64) {
     }
     if skipped > 0 {
         text::note(format_args!(
-            "{skipped} packets were freed while the program was already running on that CPU: the kernel skips those"
+            "{skipped} packets were freed while the program was already running on that CPU: the kernel skips those, before any filter"
         ));
     }
     if ledger.ungrouped > 0 {
@@ -242,7 +243,7 @@ fn hint(ledger: &Ledger, skipped: u64) {
 
 /// Writes the ledger, tells people, and decides on the exit code: a failure of ours comes before what was asked to
 /// fail, and that before CMD's own status.
-fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen) -> Outcome<Exit> {
+fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen, skipped: u64) -> Outcome<Exit> {
     let ledger = &seen.ledger;
     view.outputs.write_about(ledger);
     view.outputs.flush();
@@ -261,7 +262,9 @@ fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen) -> Outcome<E
             Failure::failed("the account of packets does not balance").because(text::sentence(ledger))
         );
     }
-    let dropped = ledger.seen.saturating_sub(ledger.filtered);
+    // Whether a skipped packet would have passed a filter nobody knows.
+    let strangers = if view.asked.filters.is_empty() { 0 } else { skipped };
+    let dropped = ledger.seen.saturating_sub(ledger.filtered + strangers);
     let time = std::time::Duration::from_nanos(ledger.duration_ns);
     if let Some(most) = arguments.reasons.fail_over
         && most.exceeded(dropped, time)

@@ -18,6 +18,9 @@ use plumb_kernel::probes::drops::{Drops, Group};
 use plumb_records::drop::{DropGroup, DropGroupRow};
 use std::time::Duration;
 
+/// Groups of a final table on a terminal.
+const SHOWN: usize = 50;
+
 struct Counting<'a, 'obj, 'view> {
     drops: &'a mut Drops<'obj>,
     view: &'a mut View<'view>,
@@ -172,7 +175,9 @@ impl Counting<'_, '_, '_> {
     fn print(&mut self, parts: Vec<Part>, ungrouped: (u64, u64), span: Span, interval: bool) -> Outcome<()> {
         let heading = if interval { Heading::Interval } else { Heading::Total };
         let packets = parts.iter().map(|part| part.packets).sum::<u64>() + ungrouped.0;
-        let size = (text::width(), usize::MAX);
+        // On a terminal who wants more asks for it by --top.
+        let most = if self.view.run.terminal && self.view.asked.top.is_none() { SHOWN } else { usize::MAX };
+        let size = (text::width(), most);
         let mut out = format!("\n{}", self.table(parts, ungrouped.0, span.duration(), heading, size));
         if interval {
             out.push_str(&self.footer(packets, span));
@@ -218,6 +223,7 @@ impl Counting<'_, '_, '_> {
             return table::empty(&drops.ledger(), asked);
         }
         arrange(&mut parts, drops.groups(), asked, names);
+        let more = parts.len().saturating_sub(most);
         parts.truncate(most);
         let columns = table::columns(&asked.keys, self.several_namespaces);
         let now = Moment::now();
@@ -236,7 +242,11 @@ impl Counting<'_, '_, '_> {
             })
             .collect();
         let rows = Rows { columns: &columns, lines: &lines, ungrouped, all, time, heading };
-        table::render(&rows, text::style(run.terminal), width)
+        let mut out = table::render(&rows, text::style(run.terminal), width);
+        if more > 0 && heading != Heading::Live {
+            out.push_str(&format!("... and {more} more groups: --top shows as many as it says\n"));
+        }
+        out
     }
 
     fn footer(&mut self, packets: u64, span: Span) -> String {
