@@ -81,7 +81,6 @@ struct sk_buff {
 	struct sock *sk;
 	unsigned long _skb_refdst;
 	unsigned int len;
-	unsigned int data_len;
 	int skb_iif;
 	__be16 protocol;
 	__be16 vlan_proto;

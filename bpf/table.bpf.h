@@ -5,7 +5,7 @@
  * `used`.
  *
  * Why not a PERCPU_HASH: there a lookup is a helper call with jhash and memcmp, an insertion takes a bucket
- * lock, and reading copies every CPU's value by syscall. Measured in docs/journal. */
+ * lock, and reading copies every CPU's value by syscall. What this table costs is in docs/journal. */
 #ifndef PLUMB_TABLE_BPF_H
 #define PLUMB_TABLE_BPF_H
 
@@ -13,12 +13,6 @@
 
 enum table_const {
 	TABLE_PROBES = 16, /* at a load of one half a longer run is practically never needed */
-};
-
-struct table_shape {
-	__u32 capacity;	  /* entries per bank */
-	__u32 index_mask; /* index slots per bank - 1, a power of two of at least 2 * capacity */
-	__u32 stride;	  /* bytes per entry */
 };
 
 static __always_inline __u64 table_mix(__u64 hash, __u64 word)

@@ -103,7 +103,6 @@ pub struct Drops<'obj> {
     control: Mapped,
     groups: groups::Reader,
     wants_context: bool,
-    events: bool,
     wakeup: Wakeup,
     stack_room: usize,
     undecoded: Cell<u64>,
@@ -128,7 +127,6 @@ impl<'obj> Drops<'obj> {
             control,
             groups,
             wants_context: config.wants_context(),
-            events: config.events,
             wakeup: config.wakeup,
             stack_room: if config.stack { drops_const::DROPS_STACK_DEPTH.0 as usize * 8 } else { 0 },
             undecoded: Cell::new(0),
@@ -250,11 +248,6 @@ impl<'obj> Drops<'obj> {
     /// Detaches; returns when no program runs any more, so that what is read after it is final.
     pub fn detach(&mut self) {
         session::detach(&mut self.links);
-    }
-
-    /// Whether events are streamed rather than groups counted.
-    pub fn streams(&self) -> bool {
-        self.events
     }
 
     fn banks(&self) -> impl Iterator<Item = drops_counters> + '_ {
