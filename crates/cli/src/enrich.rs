@@ -16,7 +16,7 @@ use plumb_kernel::probes::drops::{Event, Group};
 use plumb_records::column::Time;
 use plumb_records::drop::{Drop, DropGroup};
 use reasons::ReasonNames;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use symbols::Symbols;
 
 /// Everything that names something.
@@ -33,12 +33,15 @@ pub struct Names {
     pub families: Families,
     /// Realtime less monotonic, in nanoseconds.
     pub clock_offset: i64,
+    /// Where packets of their own records were: namespace and interface, 0 for none.
+    pub places: Places,
 }
 
 impl Names {
     /// The record of one dropped packet, without its stack.
     pub fn drop<'a>(&'a mut self, event: &'a Event<'a>) -> Drop<'a> {
-        let Self { locations, reasons, netns, interfaces, families, clock_offset } = self;
+        let Self { locations, reasons, netns, interfaces, families, clock_offset, places } = self;
+        places.add((event.netns().unwrap_or(0), event.ifindex().unwrap_or(0)));
         let at = Moment(event.monotonic_ns());
         let reason = reasons.name(event.reason());
         let (flow, inner, socket) = (event.flow(), event.inner(), event.socket());
@@ -137,9 +140,34 @@ impl Names {
         gone.collect()
     }
 
+    /// Where packets of their own records were, for [`Names::gone`].
+    pub fn places(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        self.places.seen.iter().copied()
+    }
+
     /// When a moment was, in the world's time.
     pub fn time(&self, moment: Moment) -> Time {
         moment.time(self.clock_offset)
+    }
+}
+
+/// Places that are remembered.
+const PLACES: usize = 16_384;
+
+/// Places that were met: a bounded set.
+#[derive(Default)]
+pub struct Places {
+    seen: HashSet<(u64, u32)>,
+    /// Packets come in trains.
+    last: (u64, u32),
+}
+
+impl Places {
+    fn add(&mut self, place: (u64, u32)) {
+        if self.last != place && (self.seen.len() < PLACES || self.seen.contains(&place)) {
+            self.seen.insert(place);
+            self.last = place;
+        }
     }
 }
 
@@ -162,6 +190,7 @@ mod tests {
             interfaces: Interfaces::default(),
             families: Families::default(),
             clock_offset: 0,
+            places: Places::default(),
         }
     }
 

@@ -22,7 +22,7 @@ crate::record! {
         protocol: Option<u8> as Id, "IP protocol number after extension headers";
         family: Option<&'a str> as Text, "ipv4, ipv6, arp, or the ethertype in hex; for packets that never were frames the socket's family";
         length_bytes: u32 as Bytes, "length of the packet as freed, headers that were already pulled not included";
-        vlan: Option<u16> as Id, "VLAN id, from the packet's metadata or its outermost tag";
+        vlan: Option<u16> as Id, "VLAN id of the outermost tag that the packet still has, in its metadata or its bytes; null once the kernel has taken it off, be it for a VLAN interface or because there is none";
         tcp_flags: Option<&'a str> as Text, "TCP flags by letter: CEUAPRSF order as tcpdump's, absent flags left out";
         tunnel: Option<&'a str> as Text, "vxlan, geneve, gre or ipip where the packet carries another inside";
         inner_src_ip: Option<IpAddr> as Address, "source address inside the tunnel";
@@ -30,11 +30,11 @@ crate::record! {
         inner_src_port: Option<u16> as Id, "source port inside the tunnel";
         inner_dst_port: Option<u16> as Id, "destination port inside the tunnel";
         inner_protocol: Option<u8> as Id, "IP protocol number inside the tunnel";
-        rx_queue: Option<u16> as Id, "receive queue that the driver recorded";
+        rx_queue: Option<u16> as Id, "receive queue that the driver recorded; a veth records none, and with several queues leaves the sender's transmit queue less one here";
         cpu: u32 as Id, "CPU on which the packet was freed";
         pid: Option<u32> as Id, "process that was running; a bystander where in_softirq is true";
         comm: Option<&'a str> as Text, "its name";
-        in_softirq: Option<bool> as Bool, "true where an interrupt freed the packet, so that pid and comm name a bystander; null where the kernel does not let us know";
+        in_softirq: Option<bool> as Bool, "true where an interrupt freed the packet, so that pid and comm name a bystander; null where the kernel does not let us know, or not before the CPU's first softirq";
         uid: Option<u32> as Id, "owner of the packet's socket";
         cgroup: Option<u64> as Id, "cgroup id of the packet's socket";
         stack: Option<Vec<String>> as Texts, "kernel stack, innermost frame first; with --stack only";
@@ -92,7 +92,7 @@ crate::record! {
         protocol: Option<u8> as Id, "with --by protocol or flow";
         pid: Option<u32> as Id, "with --by pid or process";
         comm: Option<&'a str> as Text, "with --by comm or process";
-        in_softirq: Option<bool> as Bool, "with --by pid, comm or process: true where pid and comm name a bystander; null where the kernel does not let us know";
+        in_softirq: Option<bool> as Bool, "with --by pid, comm or process: true where pid and comm name a bystander; null where the kernel does not let us know, or not before the CPU's first softirq";
         uid: Option<u32> as Id, "with --by uid";
         cgroup: Option<u64> as Id, "with --by cgroup";
         cpu: Option<u32> as Id, "with --by cpu";

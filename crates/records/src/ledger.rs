@@ -4,7 +4,7 @@ crate::record! {
     /// The account of a run or of an interval. The unit is the packet, except where a field says otherwise.
     pub struct Ledger = "ledger" {
         seen: u64 as Count, "packets that reached the hook, those that the kernel skipped included";
-        filtered: u64 as Count, "packets that a filter or the noise list turned away";
+        filtered: u64 as Count, "packets that a filter or the noise list turned away, or that came after the last one of --count";
         hidden: u64 as Count, "packets within `filtered` that the noise list turned away";
         sampled_out: u64 as Count, "packets passed over by --sample";
         aggregated: u64 as Count, "packets counted in groups";

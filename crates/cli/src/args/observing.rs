@@ -40,8 +40,8 @@ pub struct Ends {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to keep")]
 pub struct FilterWords {
-    /// Only this interface, of our network namespace or that of --netns (repeatable)
-    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+    /// Only this interface, of our network namespace or that of --netns; commas separate several, unless one is called so
+    #[arg(short, long, value_name = "NAME")]
     pub interface: Vec<String>,
     /// Only this network namespace: a name of /run/netns, a process id, or an inode
     #[arg(long, value_name = "NAME|PID|INODE")]
@@ -70,11 +70,11 @@ pub struct FilterWords {
     /// Process that was running; in softirq a bystander
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<u32>,
-    /// Name of that process, as in /proc/PID/comm
+    /// Name of that process, as in /proc/PID/comm; one with a comma in it cannot be given
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub comm: Vec<Comm>,
-    /// Cgroup of the packet's socket: a directory of /sys/fs/cgroup, or an id
-    #[arg(long, value_name = "PATH|ID", value_delimiter = ',')]
+    /// Cgroup of the packet's socket: a directory of /sys/fs/cgroup, or an id; commas as with --interface
+    #[arg(long, value_name = "PATH|ID")]
     pub cgroup: Vec<String>,
     /// Owner of the packet's socket, by name or number
     #[arg(long, value_name = "USER", value_delimiter = ',', value_parser = values::user)]
@@ -125,7 +125,8 @@ pub struct Grouping {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Kernel side")]
 pub struct KernelSide {
-    /// Size of the ring that carries events, a power of two pages [default: chosen per probe]
+    /// Size of the ring that carries events, rounded up to a power of two of at least 4K; -v says it [default: chosen per
+    /// probe]
     #[arg(long, value_name = "BYTES", value_parser = values::size_32)]
     pub ring_size: Option<u32>,
     /// How many groups fit on each CPU; what does not fit is counted in one overflow group [default: chosen per probe]

@@ -21,7 +21,8 @@ use crate::signals::Signals;
 use crate::tables::Tables;
 use crate::{meter, text};
 use config::Asked;
-use plumb_kernel::probes::drops::{Drops, Group, Late, NoiseRule, PreemptCount};
+use plumb_kernel::Error;
+use plumb_kernel::probes::drops::{Config, Drops, Group, Late, NoiseRule, PreemptCount};
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
 use plumb_records::drop::{Drop, DropGroup};
@@ -48,16 +49,14 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let outputs = Outputs::open(&run, record)?;
     drops.attach(&late(&asked, &tables))?;
     let ready = pipeline::ready(&run, command.as_mut())?;
-    for missing in &tables.missing {
-        text::note(format_args!("{missing}"));
+    for missing in tables.missing.iter().cloned().chain(drops.context_refused().map(unknown_context)) {
+        text::note(missing);
     }
     let mut view = View { run: &run, asked: &asked, names: names(tables), outputs, ready };
     view.open(&drops)?;
-    let seen = if events {
-        streaming::observe(&mut drops, &mut view, &mut signals, command.as_mut())?
-    } else {
-        counting::observe(&mut drops, &mut view, &mut signals, command.as_mut())?
-    };
+    let outside = Outside { signals: &mut signals, command: command.as_mut() };
+    let observe = if events { streaming::observe } else { counting::observe };
+    let seen = observe(&mut drops, &mut view, outside)?;
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());
     }
@@ -99,6 +98,10 @@ fn late(asked: &Asked, tables: &Tables) -> Late {
     Late { preempt_count: preempt_count(&tables.symbols), noise: noise.into_iter().map(rule).collect() }
 }
 
+fn unknown_context(why: &Error) -> String {
+    format!("in_softirq is unknown, so that pid and comm may name a bystander: {why}")
+}
+
 /// `pcpu_hot` first: kernels that have it have no `__preempt_count`.
 fn preempt_count(symbols: &Kallsyms) -> Option<PreemptCount> {
     let bases = symbols.variable("__per_cpu_offset")?;
@@ -114,7 +117,14 @@ fn names(tables: Tables) -> Names {
         interfaces: tables.interfaces,
         families: Default::default(),
         clock_offset: support::clock_offset_ns(),
+        places: Default::default(),
     }
+}
+
+/// What can end a run from outside.
+pub struct Outside<'a> {
+    signals: &'a mut Signals,
+    command: Option<&'a mut Beside>,
 }
 
 /// What a run shows, and to whom.
@@ -158,6 +168,7 @@ impl View<'_> {
                     hook.hook, hook.mechanism, hook.id, hook.bpf_bytes, hook.jited_bytes
                 ));
             }
+            text::note(sizes(&self.asked.config));
         }
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
             self.say(&format!("{}\n", self.title(drops)))?;
@@ -177,19 +188,26 @@ impl View<'_> {
         format!("Dropped packets ({}): {filters}{noise}", hooks.join(", "))
     }
 
-    /// Interfaces and namespaces that were watched, or that groups are of, and are gone: drops of theirs are reported
-    /// under the name that they had, and there will be no more.
-    fn tell_gone(&self, groups: &[Group]) {
+    /// Interfaces and namespaces that were watched, or that packets were of, and are gone: drops of theirs are reported
+    /// under the name that they had, and there will be no more. And how many locations have no name.
+    fn tell_unknown(&self, groups: &[Group]) {
         let filter = &self.asked.config.filter;
         let watched = filter.interfaces.iter().map(|(netns, index)| (*netns, *index, None));
         let netns = filter.netns.map(|netns| (netns, 0, None));
         let seen = groups
             .iter()
             .map(|group| (group.netns().unwrap_or(0), group.ifindex().unwrap_or(0), group.interface()));
-        let gone = self.names.gone(watched.chain(netns).chain(seen));
+        let events = self.names.places().map(|(netns, index)| (netns, index, None));
+        let gone = self.names.gone(watched.chain(netns).chain(seen).chain(events));
         if !gone.is_empty() {
             let gone: Vec<String> = gone.into_iter().collect();
             text::note(format_args!("gone meanwhile: {}", gone.join(", ")));
+        }
+        let unnamed = self.names.locations.unnamed();
+        if unnamed > 0 {
+            text::note(format_args!(
+                "{unnamed} addresses of code have no symbol: null as a location, a number in a stack"
+            ));
         }
     }
 
@@ -218,6 +236,14 @@ impl View<'_> {
         }
         ledger
     }
+}
+
+/// What the kernel side has room for.
+fn sizes(config: &Config) -> String {
+    if config.events {
+        return format!("ring: {} bytes", config.ring_bytes());
+    }
+    format!("table: {} groups of {} bytes on each CPU", config.capacity(), config.stride())
 }
 
 /// What was lost, and what would help.

@@ -14,6 +14,7 @@ pub struct Symbols {
     locations: Locations,
     source: Option<Source>,
     readings: usize,
+    unnamed: usize,
 }
 
 /// What symbols are read from.
@@ -49,7 +50,7 @@ impl Source {
 impl Symbols {
     /// `source` is what `symbols` were read from, where they can be read again.
     pub fn new(symbols: Kallsyms, source: Option<Source>) -> Self {
-        Self { locations: Locations::new(symbols), source, readings: 0 }
+        Self { locations: Locations::new(symbols), source, readings: 0, unnamed: 0 }
     }
 
     /// `symbol+0xoffset`, as [`Locations::text`]. An address that is met for the first time may be in a module that was
@@ -57,8 +58,16 @@ impl Symbols {
     pub fn text(&mut self, address: u64) -> Option<&str> {
         if !self.locations.knows(address) {
             self.read_again_where_modules_changed();
+            self.unnamed += usize::from(self.locations.text(address).is_none());
         }
         self.locations.text(address)
+    }
+
+    /// Addresses without a symbol among those that were asked for; none where all symbols are hidden, which is another
+    /// matter.
+    pub fn unnamed(&self) -> usize {
+        let symbols = self.locations.symbols();
+        if symbols.hidden() || symbols.is_empty() { 0 } else { self.unnamed }
     }
 
     fn read_again_where_modules_changed(&mut self) {
@@ -95,5 +104,10 @@ mod tests {
         assert_eq!(symbols.readings, 1);
         assert_eq!(symbols.text(0xffff_ffff_c01f_0020), Some("last+0x20 [veth]"));
         assert_eq!(symbols.readings, 1, "nothing changed since");
+        assert_eq!(symbols.unnamed(), 0);
+        for address in [1, 2, 1] {
+            assert_eq!(symbols.text(address), None);
+        }
+        assert_eq!(symbols.unnamed(), 2, "each once");
     }
 }

@@ -67,7 +67,7 @@ impl Netns {
             io::ErrorKind::PermissionDenied => {
                 Failure::privileges(format!("cannot look at the namespace of process {pid}"))
                     .because(error)
-                    .help("run as root, or give the inode that `ls -l /proc/PID/ns/net` shows its owner")
+                    .help("processes of others are looked at with CAP_SYS_PTRACE (root without it may not either); the inode that `readlink /proc/PID/ns/net` shows their owner works too")
             }
             _ => Failure::arguments(format!("there is no process {pid}")).help(named_ones()),
         })
@@ -113,18 +113,20 @@ impl Netns {
             .map_err(unreadable)
     }
 
-    /// The indexes of the interfaces called `names`.
+    /// The indexes of the interfaces that `names` names, each by itself or several with commas.
     pub fn indexes(&self, names: &[String]) -> Outcome<Vec<u32>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        pick(&self.interfaces()?, names)
+        let interfaces = self.interfaces()?;
+        let names = super::filter::words(names, |name| interfaces.iter().any(|found| found.name == name));
+        pick(&interfaces, &names)
     }
 }
 
-fn pick(interfaces: &[Interface], names: &[String]) -> Outcome<Vec<u32>> {
+fn pick(interfaces: &[Interface], names: &[&str]) -> Outcome<Vec<u32>> {
     let index =
-        |name: &String| interfaces.iter().find(|interface| interface.name == *name).map(|found| found.index);
+        |name: &&str| interfaces.iter().find(|interface| interface.name == *name).map(|found| found.index);
     let missing = names.iter().find(|name| index(name).is_none());
     match missing {
         None => Ok(names.iter().filter_map(index).collect()),
@@ -178,8 +180,8 @@ mod tests {
 
     #[test]
     fn an_unknown_interface_names_those_that_exist() {
-        assert_eq!(pick(&interfaces(), &["eth0".into(), "lo".into()]).unwrap(), [7, 1]);
-        let failure = pick(&interfaces(), &["eth0".into(), "eth1".into()]).unwrap_err();
+        assert_eq!(pick(&interfaces(), &["eth0", "lo"]).unwrap(), [7, 1]);
+        let failure = pick(&interfaces(), &["eth0", "eth1"]).unwrap_err();
         assert_eq!(failure.exit, Exit::Arguments);
         assert_eq!(
             failure.to_string(),

@@ -30,39 +30,26 @@ struct Program {
     attach: bool,
 }
 
+/// A kind by its name and its program in `tries.bpf.c`.
+macro_rules! program {
+    ($name:literal, $program:ident, attach: $attach:literal) => {
+        Program {
+            name: $name,
+            choose: |skel| &mut skel.progs.$program,
+            loaded: |skel| &skel.progs.$program,
+            attach: $attach,
+        }
+    };
+}
+
 const PROGRAMS: &[Program] = &[
-    Program {
-        name: "tp_btf",
-        choose: |s| &mut s.progs.try_tp_btf,
-        loaded: |s| &s.progs.try_tp_btf,
-        attach: true,
-    },
-    Program {
-        name: "raw_tp",
-        choose: |s| &mut s.progs.try_raw_tp,
-        loaded: |s| &s.progs.try_raw_tp,
-        attach: true,
-    },
-    Program {
-        name: "fentry",
-        choose: |s| &mut s.progs.try_fentry,
-        loaded: |s| &s.progs.try_fentry,
-        attach: true,
-    },
-    Program {
-        name: "fexit",
-        choose: |s| &mut s.progs.try_fexit,
-        loaded: |s| &s.progs.try_fexit,
-        attach: true,
-    },
-    Program {
-        name: "kprobe",
-        choose: |s| &mut s.progs.try_kprobe,
-        loaded: |s| &s.progs.try_kprobe,
-        attach: true,
-    },
-    Program { name: "xdp", choose: |s| &mut s.progs.try_xdp, loaded: |s| &s.progs.try_xdp, attach: false },
-    Program { name: "tc", choose: |s| &mut s.progs.try_tc, loaded: |s| &s.progs.try_tc, attach: false },
+    program!("tp_btf", try_tp_btf, attach: true),
+    program!("raw_tp", try_raw_tp, attach: true),
+    program!("fentry", try_fentry, attach: true),
+    program!("fexit", try_fexit, attach: true),
+    program!("kprobe", try_kprobe, attach: true),
+    program!("xdp", try_xdp, attach: false),
+    program!("tc", try_tc, attach: false),
 ];
 
 /// Tries every kind.

@@ -26,7 +26,10 @@ fn it_ends_after_so_many_records() -> TestResult {
     provoke(&lab, PACKETS)?;
     let finished = plumb.wait()?;
     ensure!(ours(&finished)? == COUNT, "{}", finished.stdout);
-    ensure!(finished.records()?.account("records")? == COUNT, "{}", finished.stdout);
+    let records = finished.records()?;
+    ensure!(records.account("records")? == COUNT, "{}", finished.stdout);
+    let rest = records.account("seen")? - records.account("filtered")?;
+    ensure!(rest == COUNT, "what comes later is filtered: {}", finished.stdout);
     Ok(())
 }
 

@@ -76,7 +76,24 @@ fn a_local_packet_names_its_process_and_socket() -> TestResult {
 #[test]
 fn a_tag_is_found_in_metadata_and_in_bytes() -> TestResult {
     let lab = Lab::new()?;
-    let [incoming, outgoing] = tagged(&lab)?;
+    let [incoming, outgoing, untaken] = tagged(&lab, false)?;
+    dropped_by_filter(&lab, &incoming, &outgoing)?;
+    let watching = watch_host(lab.receiver(), &[])?;
+    lab.sender().packet_sender()?.send(untaken.frame.as_ref().context("a frame")?)?;
+    wait_for_drops(&watching, 1, |_| true)?;
+    let records = complete(&watching.stop()?)?;
+    only(&untaken, &records.of("drop").collect::<Vec<_>>()).map(drop)
+}
+
+#[test]
+fn of_two_tags_the_outer_one_is_told() -> TestResult {
+    let lab = Lab::new()?;
+    let [incoming, outgoing, _] = tagged(&lab, true)?;
+    dropped_by_filter(&lab, &incoming, &outgoing)
+}
+
+/// Lets a filter of the traffic control drop the one as it comes in, the other as it goes out.
+fn dropped_by_filter(lab: &Lab, incoming: &Sample, outgoing: &Sample) -> TestResult {
     for (sample, host, side) in [(incoming, lab.receiver(), "ingress"), (outgoing, lab.sender(), "egress")] {
         let watching = watch_host(host, &[])?;
         let device = host.interface;
@@ -93,7 +110,7 @@ fn a_tag_is_found_in_metadata_and_in_bytes() -> TestResult {
         wait_for_drops(&watching, 1, |_| true)?;
         let records = complete(&watching.stop()?)?;
         let drops: Vec<&Value> = records.of("drop").collect();
-        let drop = only(&sample, &drops)?;
+        let drop = only(sample, &drops)?;
         let own = side == "ingress" || drop["pid"] == std::process::id();
         ensure!(own, "{}: not by this process: {drop}", sample.name);
     }

@@ -13,5 +13,6 @@ mod flood;
 mod keys;
 mod lifecycle;
 mod privileges;
+mod queues;
 mod samples;
 mod scene;

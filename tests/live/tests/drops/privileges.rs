@@ -27,9 +27,13 @@ impl Anyone {
 
     /// `plumb ARGS` as nobody with these capabilities and no others, such as `["bpf", "perfmon"]`.
     fn plumb(&self, capabilities: &[&str], args: &[&str]) -> Result<Plumb> {
+        self.through(Command::new("env"), capabilities, args)
+    }
+
+    /// The same, started by `command`.
+    fn through(&self, mut command: Command, capabilities: &[&str], args: &[&str]) -> Result<Plumb> {
         let set = capabilities.iter().fold("-all".to_owned(), |set, name| format!("{set},+{name}"));
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
         command.args([format!("--inh-caps={set}"), format!("--ambient-caps={set}")]);
         command.arg(self.folder.path().join("plumb"));
         let plumb = Plumb::through(command, args)?;
@@ -114,6 +118,39 @@ fn a_missing_capability_is_named() -> TestResult {
         finished.failed_with(4, &["plumb: ", missing, "setcap"])?;
     }
     Ok(())
+}
+
+/// Without symbols the softirq tracepoints tell the context. Of all limits on open files one lets them be refused (the
+/// second finds no descriptor for its link) and not what is attached after they are let go.
+#[test]
+fn what_cannot_tell_the_context_costs_the_context_only() -> TestResult {
+    let (anyone, mut refused) = (Anyone::new()?, None);
+    for limit in 20..64 {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={limit}"));
+        let args = ["drops", "--by", "comm", "--format", "json", "--for", "50ms"];
+        let finished = anyone.through(command, &["bpf", "perfmon"], &args)?.finish()?;
+        if finished.status.success() && finished.stderr.contains("softirq") {
+            refused = Some(finished);
+            break;
+        }
+    }
+    let finished = refused.context("never refused, or never told")?;
+    ensure!(finished.stderr.contains("in_softirq is unknown"), "{}", finished.stderr);
+    let records = finished.records()?;
+    let session = records.of("session").next().context("a session")?.to_string();
+    ensure!(session.contains("kfree_skb") && !session.contains("softirq"), "{session}");
+    ensure!(records.of("drop_group").all(|group| group["in_softirq"].is_null()), "{records:?}");
+    Ok(())
+}
+
+/// Root may look at the processes of others by CAP_SYS_PTRACE alone (__ptrace_may_access in kernel/ptrace.c).
+#[test]
+fn a_process_that_may_not_be_looked_at_says_what_is_missing() -> TestResult {
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]).arg(binary()?);
+    let finished = Plumb::through(command, &["drops", "--netns", "1", "--for", "1s"])?.finish()?;
+    finished.failed_with(4, &["process 1", "CAP_SYS_PTRACE"])
 }
 
 #[test]

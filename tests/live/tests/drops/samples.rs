@@ -12,8 +12,11 @@ use crate::scene::{GUARDED, own_cgroup};
 
 /// Closed everywhere.
 const CLOSED: u16 = 40_003;
-/// A VLAN that the lab has no interface for.
+/// VLANs that the lab has no interface for: the outer one, and one within it.
 const VLAN: u16 = 42;
+const INNER_VLAN: u16 = 43;
+/// IEEE 802.1ad.
+const SERVICE_TAG: [u8; 2] = [0x88, 0xa8];
 /// Local experimental ethertype 1 (IEEE 802).
 const UNKNOWN_ETHERTYPE: u16 = 0x88b5;
 const UDP: u8 = 17;
@@ -218,13 +221,20 @@ fn layer_two(lab: &Lab) -> Result<Vec<Sample>> {
     }])
 }
 
-/// A frame with a VLAN tag that the receiver drops as it comes in, the tag in the packet's metadata by then, and the
-/// same that the sender drops as it goes out, the tag still among its bytes.
-pub(crate) fn tagged(lab: &Lab) -> Result<[Sample; 2]> {
+/// A frame with a VLAN tag (or, with `inner`, two) that the receiver drops as it comes in, the outer tag in the packet's
+/// metadata by then, the same that the sender drops as it goes out, the tags still among its bytes, and one that the
+/// receiver drops because it has no interface for the VLAN: by then __netif_receive_skb_core has cleared the tag.
+pub(crate) fn tagged(lab: &Lab, inner: bool) -> Result<[Sample; 3]> {
     let path = Path::between(lab.sender(), lab.receiver());
     let flow = tuple("", UDP, &path, Family::V4, Some((1201, CLOSED)));
     let mut frame = path.udp(Family::V4, (1201, CLOSED), &[0; 21])?;
+    if inner {
+        frames::tag(&mut frame, INNER_VLAN);
+    }
     frames::tag(&mut frame, VLAN);
+    if inner {
+        frames::patch(&mut frame, ETHERNET - 2, &SERVICE_TAG)?;
+    }
     let sample = |name, host, reason: &str, location: &str, length: usize| {
         let also = json!({
             "reason": reason, "location": location, "family": "ipv4", "vlan": VLAN, "length_bytes": length,
@@ -245,7 +255,12 @@ pub(crate) fn tagged(lab: &Lab) -> Result<[Sample; 2]> {
     if let Ok(sample) = &mut outgoing {
         sample.expect["in_softirq"] = false.into();
     }
-    Ok([incoming?, outgoing?])
+    let mut untaken =
+        sample("tag that nobody takes", lab.receiver(), "OTHERHOST", "ip_rcv_core", whole - ETHERNET - 4);
+    if let Ok(sample) = &mut untaken {
+        sample.expect["vlan"] = Value::Null;
+    }
+    Ok([incoming?, outgoing?, untaken?])
 }
 
 /// Packets inside packets: nobody takes the outer ones, so that they are dropped whole.

@@ -3,7 +3,7 @@
 use crate::args::drops::{Drops as Arguments, Noise};
 use crate::args::observing::Wakeup as WakeupWord;
 use crate::failure::{Failure, Outcome};
-use crate::plan::filter::filter;
+use crate::plan::filter::{describe, filter};
 use crate::plan::keys::{self, Order};
 use crate::tables;
 use plumb_kernel::probes::drops::{Config, Key};
@@ -45,7 +45,7 @@ pub fn resolve(arguments: &Arguments, events: bool, capture: bool) -> Outcome<As
     let sort = grouping.sort.as_deref().unwrap_or("packets");
     let order = keys::order(sort, DropGroup::COLUMNS, |index| shown.has(index))?;
     let filter = filter(&observing.filter)?;
-    let mut filters = filter.describe();
+    let mut filters = describe(&observing.filter, &filter);
     for (word, given) in [("reason", &reasons.reason), ("not-reason", &reasons.not_reason)] {
         if !given.is_empty() {
             filters.push(format!("{word} {}", given.join(" or ")));

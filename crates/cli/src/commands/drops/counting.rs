@@ -3,8 +3,7 @@
 use super::config::Asked;
 use super::groups::{Part, Past, arrange, totals};
 use super::table::{self, Heading, Line, Rows};
-use super::{Seen, View};
-use crate::child::Beside;
+use super::{Outside, Seen, View};
 use crate::clock::{Moment, Span};
 use crate::enrich::Names;
 use crate::failure::{Failure, Outcome};
@@ -12,7 +11,6 @@ use crate::meter::{self, Meter};
 use crate::pipeline::{End, Observed, Stop, observe as run_loop};
 use crate::plan::Stdout;
 use crate::screen::Screen;
-use crate::signals::Signals;
 use crate::text::{self, Footing};
 use plumb_kernel::probes::drops::{Drops, Group};
 use plumb_records::drop::{DropGroup, DropGroupRow};
@@ -34,12 +32,7 @@ struct Counting<'a, 'obj, 'view> {
 }
 
 /// Reads groups until the run ends.
-pub fn observe(
-    drops: &mut Drops<'_>,
-    view: &mut View<'_>,
-    signals: &mut Signals,
-    command: Option<&mut Beside>,
-) -> Outcome<Seen> {
+pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>) -> Outcome<Seen> {
     let (run, ready) = (view.run, view.ready);
     let screen = match run.stdout {
         Stdout::Live => {
@@ -57,14 +50,14 @@ pub fn observe(
         several_namespaces: false,
     };
     counting.redraw(Span { start: ready, end: ready })?;
-    let (end, begun) = run_loop(run, ready, signals, command, &mut counting)?;
+    let (end, begun) = run_loop(run, ready, outside.signals, outside.command, &mut counting)?;
     counting.drops.detach();
     let detached = Moment::now();
     // What the screen showed before comes back, and the last table goes below it.
     counting.screen = None;
     counting.finish(Span { start: begun, end: detached })?;
     let Counting { drops, view, .. } = counting;
-    view.tell_gone(drops.groups());
+    view.tell_unknown(drops.groups());
     let mut ledger = view.ledger(drops, detached, true);
     ledger.records = view.outputs.records();
     Ok(Seen { end, ledger: ledger.closed() })

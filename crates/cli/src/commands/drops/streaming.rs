@@ -1,13 +1,11 @@
 //! One record per dropped packet. Nothing is allocated per packet, unless its stack was asked for.
 
-use super::{Seen, View};
-use crate::child::Beside;
+use super::{Outside, Seen, View};
 use crate::clock::{Moment, Span};
 use crate::failure::Outcome;
 use crate::meter::{self, Meter};
 use crate::pipeline::{End, Observed, Stop, observe as run_loop};
 use crate::plan::Stdout;
-use crate::signals::Signals;
 use crate::text::{self, Footing};
 use plumb_kernel::probes::drops::{Drops, Event};
 use plumb_kernel::ring::Ring;
@@ -58,18 +56,13 @@ struct Writer<'a, 'view> {
 }
 
 /// Writes events until the run ends.
-pub fn observe(
-    drops: &mut Drops<'_>,
-    view: &mut View<'_>,
-    signals: &mut Signals,
-    command: Option<&mut Beside>,
-) -> Outcome<Seen> {
+pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>) -> Outcome<Seen> {
     let (run, ready) = (view.run, view.ready);
     let writer = RefCell::new(Writer::new(view));
     let (end, _) = {
         let ring = drops.ring(|event| writer.borrow_mut().event(&event))?;
         let mut streaming = Streaming { ring, drops, writer: &writer, meter: Meter::start(), came: 0 };
-        run_loop(run, ready, signals, command, &mut streaming)?
+        run_loop(run, ready, outside.signals, outside.command, &mut streaming)?
     };
     drops.detach();
     let detached = Moment::now();
@@ -78,7 +71,7 @@ pub fn observe(
     let mut writer = writer.into_inner();
     writer.flush()?;
     let ledger = writer.ledger(drops, detached, true);
-    writer.view.tell_gone(&[]);
+    writer.view.tell_unknown(&[]);
     Ok(Seen { end, ledger: ledger.closed() })
 }
 

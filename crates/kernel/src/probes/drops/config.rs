@@ -79,7 +79,7 @@ pub struct Config {
     pub not_reasons: Vec<u32>,
     /// Groups per CPU; `None` chooses by the keys.
     pub table_size: Option<u32>,
-    /// Bytes of the event ring, rounded up to a power of two; `None` chooses.
+    /// Bytes of the event ring, rounded as [`Config::ring_bytes`] says; `None` chooses.
     pub ring_size: Option<u32>,
     /// How events are consumed.
     pub wakeup: Wakeup,
@@ -166,7 +166,7 @@ impl Config {
     }
 
     /// Groups per CPU: one unused slot where events are streamed instead.
-    pub(super) fn capacity(&self) -> u32 {
+    pub fn capacity(&self) -> u32 {
         let cpus = num_possible_cpus().map_or(1, |cpus| cpus as u32);
         let details = (TABLE_DETAILS_ALL_CPUS / cpus).clamp(TABLE_PLACES, TABLE_DETAILS);
         let chosen = if self.has_details() { details } else { TABLE_PLACES };
@@ -178,14 +178,14 @@ impl Config {
         (self.capacity() * 2).next_power_of_two()
     }
 
-    /// Bytes of the event ring: the smallest one where groups are counted instead.
-    pub(super) fn ring_bytes(&self) -> u32 {
+    /// Bytes of the event ring: a power of two of at least 4,096, and the smallest one where groups are counted instead.
+    pub fn ring_bytes(&self) -> u32 {
         let asked = self.ring_size.unwrap_or(RING).clamp(4096, RING_MAX);
         if self.events { asked.next_power_of_two() } else { 4096 }
     }
 
     /// Bytes of a group in its bank.
-    pub(super) fn stride(&self) -> usize {
+    pub fn stride(&self) -> usize {
         if self.has_details() { size_of::<drop_group>() } else { std::mem::offset_of!(drop_group, details) }
     }
 

@@ -29,26 +29,26 @@ int drops_kfree_skb(__u64 *ctx)
 	return 0;
 }
 
-static __always_inline int softirq_mark(__u32 inside)
+static __always_inline int softirq_mark(enum drops_context context)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct drops_counters *counters = bpf_map_lookup_elem(&drops_counters, &cpu);
 
 	if (counters)
-		counters->in_softirq = inside;
+		counters->context = context;
 	return 0;
 }
 
 SEC("tp_btf/softirq_entry")
 int drops_irq_enter(void *ctx)
 {
-	return softirq_mark(1);
+	return softirq_mark(DROPS_CONTEXT_INTERRUPT);
 }
 
 SEC("tp_btf/softirq_exit")
 int drops_irq_leave(void *ctx)
 {
-	return softirq_mark(0);
+	return softirq_mark(DROPS_CONTEXT_PROCESS);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -45,7 +45,7 @@ enum drops_context {
 enum drops_context_source {
 	DROPS_SOURCE_NONE = 0,
 	DROPS_SOURCE_PREEMPT_COUNT = 1, /* the kernel's own counter, where its address is known */
-	DROPS_SOURCE_SOFTIRQ_FLAG = 2,	/* a flag that the softirq tracepoints keep */
+	DROPS_SOURCE_SOFTIRQ_FLAG = 2,	/* what the softirq tracepoints last said on this CPU */
 };
 
 enum drops_known { /* which optional fields hold a value */
@@ -106,8 +106,8 @@ struct drops_counters {
 	__u64 ungrouped_bytes;
 	__u64 emitted;
 	__u64 lost_ring;
-	__u32 used; /* entries of this CPU's bank */
-	__u32 in_softirq;
+	__u32 used;    /* entries of this CPU's bank */
+	__u32 context; /* enum drops_context by softirq tracepoints, unknown before the first */
 	__u64 _pad[6];
 };
 _Static_assert(sizeof(struct drops_counters) == 128, "two cache lines");

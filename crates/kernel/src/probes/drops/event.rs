@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     raw: drop_event,
+    comm: Name,
+    interface: Name,
     stack: &'a [u8],
     captured: &'a [u8],
 }
@@ -46,10 +48,43 @@ impl Flow {
     }
 }
 
-/// A name that the kernel keeps in a fixed field, up to its NUL; empty where it is not valid UTF-8.
-pub(super) fn name_in(field: &[u8]) -> &str {
-    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
-    std::str::from_utf8(&field[..end]).unwrap_or_default()
+/// Bytes of a name's field (TASK_COMM_LEN, IFNAMSIZ), and of its text where every byte becomes U+FFFD.
+const NAME: usize = 16;
+const NAME_TEXT: usize = NAME * char::REPLACEMENT_CHARACTER.len_utf8();
+
+/// A name that the kernel keeps in a fixed field, up to its NUL, as text. It may be any bytes, and a long one is cut
+/// within a character: U+FFFD stands for what is not UTF-8.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name {
+    text: [u8; NAME_TEXT],
+    length: usize,
+}
+
+impl Name {
+    pub(super) fn of(field: &[u8; NAME]) -> Self {
+        let end = field.iter().position(|byte| *byte == 0).unwrap_or(NAME);
+        let mut name = Self { text: [0; NAME_TEXT], length: 0 };
+        for chunk in field[..end].utf8_chunks() {
+            name.push(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                name.push(char::REPLACEMENT_CHARACTER.encode_utf8(&mut [0; 4]));
+            }
+        }
+        name
+    }
+
+    fn push(&mut self, text: &str) {
+        let end = self.length + text.len();
+        if let Some(room) = self.text.get_mut(self.length..end) {
+            room.copy_from_slice(text.as_bytes());
+            self.length = end;
+        }
+    }
+
+    /// The text; empty where the field was.
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
+    }
 }
 
 /// Whether the running process is a bystander; `None` where the kernel does not let us know.
@@ -71,7 +106,8 @@ impl<'a> Event<'a> {
         let (stack, packet) = tail.split_at_checked(stack_room).ok_or(short)?;
         let stack = stack.get(..usize::from(raw.stack_size)).ok_or(short)?;
         let captured = packet.get(..usize::from(raw.captured)).ok_or(short)?;
-        Ok(Self { raw, stack, captured })
+        let (comm, interface) = (Name::of(&raw.comm), Name::of(&raw.interface));
+        Ok(Self { raw, comm, interface, stack, captured })
     }
 
     fn knows(&self, what: drops_known) -> bool {
@@ -100,7 +136,7 @@ impl<'a> Event<'a> {
 
     /// Name of the device; `None` where the packet had only the index of the one it came in by.
     pub fn interface(&self) -> Option<&str> {
-        Some(name_in(&self.raw.interface)).filter(|name| !name.is_empty())
+        Some(self.interface.text()).filter(|name| !name.is_empty())
     }
 
     /// Inode of the network namespace.
@@ -167,7 +203,7 @@ impl<'a> Event<'a> {
 
     /// Its name.
     pub fn comm(&self) -> &str {
-        name_in(&self.raw.comm)
+        self.comm.text()
     }
 
     /// Whether the running process is a bystander.
@@ -212,12 +248,30 @@ mod tests {
             let Ok(event) = Event::decode(&bytes, stack_room) else { return Ok(()) };
             prop_assert!(bytes.len() >= size_of::<drop_event>() + stack_room);
             prop_assert!(event.stack().count() <= stack_room / 8);
-            prop_assert!(event.comm().len() <= 16 && event.interface().is_none_or(|name| name.len() <= 16));
+            prop_assert!(event.comm().len() <= NAME_TEXT && event.interface().is_none_or(|name| name.len() <= NAME_TEXT));
             prop_assert!(event.captured().is_none_or(|(_, packet, _)| packet.len() <= bytes.len()));
             let flow = event.flow();
             prop_assert_eq!(flow.src.is_some(), flow.protocol.is_some());
             let _ = (event.inner(), event.socket(), event.vlan(), event.tcp_flags(), event.rx_queue(), event.in_softirq());
         }
+    }
+
+    #[test]
+    fn names_are_text_whatever_their_bytes() {
+        let name = |bytes: &[u8]| {
+            let mut field = [0; NAME];
+            field[..bytes.len()].copy_from_slice(bytes);
+            Name::of(&field).text().to_owned()
+        };
+        assert_eq!(name(b""), "");
+        assert_eq!(name(b"kworker/0:1\0left"), "kworker/0:1");
+        assert_eq!(name("größe".as_bytes()), "größe");
+        assert_eq!(name(b"\xffa\xc3"), "\u{fffd}a\u{fffd}");
+        assert_eq!(name(&[0xff; NAME]), "\u{fffd}".repeat(NAME));
+        let raw = drop_event { comm: [0xff; NAME], interface: [0xfe; NAME], ..drop_event::default() };
+        let event = Event::decode(bytemuck::bytes_of(&raw), 0).expect("whole");
+        assert_eq!(event.comm(), "\u{fffd}".repeat(NAME));
+        assert_eq!(event.interface(), Some("\u{fffd}".repeat(NAME).as_str()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The per-CPU banks of groups, merged over CPUs.
 
 use super::config::{Config, Key};
-use super::event::{Flow, in_softirq, name_in};
+use super::event::{Flow, Name, in_softirq};
 use crate::mapped::Mapped;
 use crate::wire::{drop_details, drop_group, drop_place, drops_counters};
 use bytemuck::Zeroable;
@@ -13,7 +13,8 @@ use std::mem::offset_of;
 pub struct Group {
     place: drop_place,
     details: drop_details,
-    interface: [u8; 16],
+    interface: Name,
+    comm: Name,
     cpu: Option<u32>,
     /// Packets so far.
     pub packets: u64,
@@ -39,7 +40,7 @@ impl Group {
 
     /// Name of the device at the group's first packet.
     pub fn interface(&self) -> Option<&str> {
-        Some(name_in(&self.interface)).filter(|name| !name.is_empty())
+        Some(self.interface.text()).filter(|name| !name.is_empty())
     }
 
     /// Inode of the network namespace.
@@ -59,7 +60,7 @@ impl Group {
 
     /// Its name, where asked for.
     pub fn comm(&self) -> &str {
-        name_in(&self.details.comm)
+        self.comm.text()
     }
 
     /// Whether the running process is a bystander.
@@ -170,7 +171,8 @@ impl Reader {
         let cpu = self.per_cpu.then_some(cpu as u32);
         let groups = &mut self.groups;
         *self.known.entry((bytemuck::cast(place), bytemuck::cast(details), cpu)).or_insert_with(|| {
-            groups.push(Group { place, details, interface, cpu, packets: 0, bytes: 0 });
+            let (interface, comm) = (Name::of(&interface), Name::of(&details.comm));
+            groups.push(Group { place, details, interface, comm, cpu, packets: 0, bytes: 0 });
             groups.len() - 1
         })
     }

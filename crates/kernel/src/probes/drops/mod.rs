@@ -107,6 +107,7 @@ pub struct Drops<'obj> {
     stack_room: usize,
     undecoded: Cell<u64>,
     mechanisms: Vec<Attached>,
+    context_refused: Option<Error>,
 }
 
 impl<'obj> Drops<'obj> {
@@ -131,6 +132,7 @@ impl<'obj> Drops<'obj> {
             stack_room: if config.stack { drops_const::DROPS_STACK_DEPTH.0 as usize * 8 } else { 0 },
             undecoded: Cell::new(0),
             mechanisms: Vec::new(),
+            context_refused: None,
         })
     }
 
@@ -139,13 +141,7 @@ impl<'obj> Drops<'obj> {
         let source = match late.preempt_count {
             _ if !self.wants_context => drops_context_source::DROPS_SOURCE_NONE,
             Some(_) => drops_context_source::DROPS_SOURCE_PREEMPT_COUNT,
-            None if self.attach_softirqs().is_ok() => drops_context_source::DROPS_SOURCE_SOFTIRQ_FLAG,
-            // Nothing tells a bystander: the context is unknown.
-            None => {
-                session::detach(&mut self.links);
-                self.mechanisms.clear();
-                drops_context_source::DROPS_SOURCE_NONE
-            }
+            None => self.attach_softirqs(),
         };
         if let Some(data) = self.skel.maps.bss_data.as_mut() {
             data.late = bytemuck::cast(late.wire(source));
@@ -154,9 +150,18 @@ impl<'obj> Drops<'obj> {
         self.hook("kfree_skb", |skel| &skel.progs.drops_kfree_skb)
     }
 
-    fn attach_softirqs(&mut self) -> Result<(), Error> {
-        self.hook("softirq_entry", |skel| &skel.progs.drops_irq_enter)?;
-        self.hook("softirq_exit", |skel| &skel.progs.drops_irq_leave)
+    /// The tracepoints that tell a bystander; where they are refused the context stays unknown.
+    fn attach_softirqs(&mut self) -> drops_context_source {
+        let entry = self.hook("softirq_entry", |skel| &skel.progs.drops_irq_enter);
+        match entry.and_then(|()| self.hook("softirq_exit", |skel| &skel.progs.drops_irq_leave)) {
+            Ok(()) => drops_context_source::DROPS_SOURCE_SOFTIRQ_FLAG,
+            Err(error) => {
+                session::detach(&mut self.links);
+                self.mechanisms.clear();
+                self.context_refused = Some(error);
+                drops_context_source::DROPS_SOURCE_NONE
+            }
+        }
     }
 
     fn hook(
@@ -173,6 +178,11 @@ impl<'obj> Drops<'obj> {
     /// What is attached.
     pub fn mechanisms(&self) -> &[Attached] {
         &self.mechanisms
+    }
+
+    /// Why nothing tells whether the running process is a bystander, where it was asked for and cannot be told.
+    pub fn context_refused(&self) -> Option<&Error> {
+        self.context_refused.as_ref()
     }
 
     /// Reads the banks, so that [`Drops::groups`] gives the totals of this moment.

@@ -184,7 +184,7 @@ static __always_inline __u8 drop_context(const struct drops_counters *counters)
 			       ? DROPS_CONTEXT_INTERRUPT
 			       : DROPS_CONTEXT_PROCESS;
 	case DROPS_SOURCE_SOFTIRQ_FLAG:
-		return counters->in_softirq ? DROPS_CONTEXT_INTERRUPT : DROPS_CONTEXT_PROCESS;
+		return counters->context;
 	}
 	return DROPS_CONTEXT_UNKNOWN;
 }
