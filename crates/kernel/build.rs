@@ -26,7 +26,7 @@ fn main() -> Result<()> {
         build(probe, &out.join(format!("{stem}.skel.rs")), &shared)?;
     }
 
-    let mut headers = vec![shared.join("wire.h"), shared.join("tunnel.bpf.h")];
+    let mut headers = vec![shared.join("wire.h"), shared.join("hist.h"), shared.join("tunnel.bpf.h")];
     headers.extend(sources.iter().filter(|path| is_wire_header(path)).cloned());
     let types = out.join("wire.bpf.c");
     fs::write(&types, types_only(&headers)?)?;

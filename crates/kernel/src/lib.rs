@@ -29,7 +29,9 @@ macro_rules! skeleton {
 pub mod error;
 mod filter;
 pub mod inject;
+mod links;
 mod mapped;
+pub mod netdev;
 pub mod probes;
 pub mod ring;
 pub mod session;

@@ -2,10 +2,12 @@
 
 use crate::error::{Class, Error};
 use crate::mapped::Mapped;
-use libbpf_rs::{MapCore, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{ErrorKind, MapCore, PerfBuffer, PerfBufferBuilder, RingBuffer, RingBufferBuilder};
 use nix::errno::Errno;
 use nix::poll::ppoll;
 use nix::sys::time::TimeSpec;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -34,11 +36,51 @@ const BATCH: usize = 4096;
 /// The longest sleep, so that the caller's stop condition is looked at.
 const LONGEST: Duration = Duration::from_millis(100);
 
-/// A reader of one ring with its handler.
+/// A reader of one ring, or of the perf buffers that stand for one, with its handler.
 pub struct Ring<'cb> {
-    ring: RingBuffer<'cb>,
-    control: &'cb Mapped,
+    source: Source<'cb>,
+    /// Where programs see that the reader sleeps; perf buffers wake it by themselves.
+    control: Option<&'cb Mapped>,
     wakeup: Wakeup,
+}
+
+enum Source<'cb> {
+    Ring(RingBuffer<'cb>),
+    /// With the count of records that were handed over, which the library does not tell.
+    Perf(PerfBuffer<'cb>, Rc<Cell<usize>>),
+}
+
+impl Source<'_> {
+    /// Hands over what is there, but little more than `most` records.
+    fn take(&self, most: usize) -> Result<usize, Error> {
+        match self {
+            Self::Ring(ring) => count(ring.consume_raw_n(most)),
+            // Ends by itself: it looks once at where each buffer's end is.
+            Self::Perf(buffers, taken) => {
+                let before = taken.get();
+                buffers.consume().map_err(unreadable)?;
+                Ok(taken.get().wrapping_sub(before))
+            }
+        }
+    }
+
+    /// Sleeps until a record wakes us and hands over what is there; `None` where a signal came first.
+    fn sleep(&self, at_most: Duration) -> Result<Option<usize>, Error> {
+        match self {
+            Self::Ring(ring) => match ring.poll_raw(at_most) {
+                woken if woken == -(Errno::EINTR as i32) => Ok(None),
+                woken => count(woken).map(Some),
+            },
+            Self::Perf(buffers, taken) => {
+                let before = taken.get();
+                match buffers.poll(at_most) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+                    Err(error) => Err(unreadable(error)),
+                    Ok(()) => Ok(Some(taken.get().wrapping_sub(before))),
+                }
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Ring<'_> {
@@ -63,19 +105,52 @@ impl<'cb> Ring<'cb> {
                 0
             })
             .map_err(failed)?;
-        Ok(Self { ring: builder.build().map_err(failed)?, control, wakeup })
+        let ring = builder.build().map_err(failed)?;
+        Ok(Self { source: Source::Ring(ring), control: Some(control), wakeup })
+    }
+
+    /// A reader of the perf event array `map`, with so many pages for each CPU, a power of two. What its buffers lose is
+    /// counted where the program writes to them. Needs CAP_PERFMON.
+    pub(crate) fn perf(
+        map: &'cb impl MapCore,
+        pages: usize,
+        wakeup: Wakeup,
+        mut handle: impl FnMut(&[u8]) + 'cb,
+    ) -> Result<Self, Error> {
+        let taken = Rc::new(Cell::new(0_usize));
+        let counted = Rc::clone(&taken);
+        let builder = PerfBufferBuilder::new(map).pages(pages).sample_cb(move |_, bytes: &[u8]| {
+            counted.set(counted.get().wrapping_add(1));
+            handle(bytes);
+        });
+        let buffers = builder.build().map_err(|error| {
+            let class = match error.kind() {
+                ErrorKind::PermissionDenied => Class::Privileges,
+                _ => Class::Failed,
+            };
+            Error::new(class, "cannot open the perf buffers", error).help(
+                "they need CAP_PERFMON; a smaller --ring-size needs less memory, --transport ring neither",
+            )
+        })?;
+        Ok(Self { source: Source::Perf(buffers, taken), control: None, wakeup })
     }
 
     /// Hands over everything until the ring is empty: ends only where nothing is attached any more.
     pub fn drain(&self) -> Result<usize, Error> {
-        count(self.ring.consume_raw())
+        let mut all = 0;
+        loop {
+            match self.source.take(BATCH)? {
+                0 => return Ok(all),
+                some => all += some,
+            }
+        }
     }
 
     /// Consumes until `deadline`, or until `stop` says so. It is asked after each look, at least every 100 ms, and told
     /// whether a sleep comes next: then whatever the handler holds back should go.
     pub fn consume_until(&self, deadline: Instant, stop: &mut dyn FnMut(bool) -> bool) -> Result<(), Error> {
         loop {
-            let consumed = count(self.ring.consume_raw_n(BATCH))?;
+            let consumed = self.source.take(BATCH)?;
             let sleeps = consumed < BATCH
                 && match self.wakeup {
                     Wakeup::Busy => false,
@@ -104,17 +179,13 @@ impl<'cb> Ring<'cb> {
     /// and once more when such a record must have been submitted.
     fn sleep_until_woken(&self, at_most: Duration) -> Result<(), Error> {
         let announce = |idle| {
-            if let Some(flag) = self.control.flag() {
+            if let Some(flag) = self.control.and_then(Mapped::flag) {
                 flag.store(idle, Ordering::SeqCst);
             }
         };
         announce(1);
         for wait in [COALESCE.min(at_most), at_most] {
-            if count(self.ring.consume_raw_n(BATCH))? > 0 {
-                break;
-            }
-            let woken = self.ring.poll_raw(wait);
-            if woken == -(Errno::EINTR as i32) || count(woken)? > 0 {
+            if self.source.take(BATCH)? > 0 || self.source.sleep(wait)? != Some(0) {
                 break;
             }
         }
@@ -132,4 +203,8 @@ fn count(status: i32) -> Result<usize, Error> {
     usize::try_from(status).map_err(|_| {
         Error::new(Class::Failed, "cannot read the event ring", std::io::Error::from_raw_os_error(-status))
     })
+}
+
+fn unreadable(error: libbpf_rs::Error) -> Error {
+    Error::new(Class::Failed, "cannot read the perf buffers", error)
 }

@@ -5,10 +5,12 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// What the kernel tells of a loaded program.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ProgramFacts {
     /// The kernel's id of it.
     pub(crate) id: u32,
+    /// Its name, cut at 15 bytes.
+    pub(crate) name: String,
     /// Bytes of machine code; 0 where it is interpreted or hidden.
     pub(crate) jited_bytes: u32,
     /// Bytes of verified BPF instructions.
@@ -32,8 +34,10 @@ pub(crate) fn program_facts(program: BorrowedFd<'_>) -> io::Result<ProgramFacts>
     if status < 0 {
         return Err(io::Error::from_raw_os_error(-status));
     }
+    let name: Vec<u8> = info.name.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect();
     Ok(ProgramFacts {
         id: info.id,
+        name: String::from_utf8_lossy(&name).into_owned(),
         jited_bytes: info.jited_prog_len,
         bpf_bytes: info.xlated_prog_len,
         run_time_ns: info.run_time_ns,

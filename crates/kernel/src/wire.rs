@@ -51,7 +51,12 @@ plain_bytes!(
     drops_late,
     filter_config,
     flow_key,
+    histogram,
     ring_control,
+    xdp_config,
+    xdp_count,
+    xdp_event,
+    xdp_fault_key,
 );
 
 #[cfg(test)]
@@ -72,7 +77,12 @@ mod tests {
         ("drops_late", size_of::<drops_late>()),
         ("filter_config", size_of::<filter_config>()),
         ("flow_key", size_of::<flow_key>()),
+        ("histogram", size_of::<histogram>()),
         ("ring_control", size_of::<ring_control>()),
+        ("xdp_config", size_of::<xdp_config>()),
+        ("xdp_count", size_of::<xdp_count>()),
+        ("xdp_event", size_of::<xdp_event>()),
+        ("xdp_fault_key", size_of::<xdp_fault_key>()),
     ];
 
     /// Fails where a type reaches anything but integers and arrays and structs of them, or hides padding.

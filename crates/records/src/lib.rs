@@ -6,9 +6,11 @@ pub mod drop;
 pub mod enrich;
 pub mod explain;
 pub mod filter;
+pub mod histogram;
 pub mod ledger;
 pub mod noise;
 pub mod session;
+pub mod xdp;
 
 use column::Column;
 
@@ -17,6 +19,9 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (session::Session::RECORD, session::Session::COLUMNS),
     (drop::DropGroup::RECORD, drop::DropGroup::COLUMNS),
     (drop::Drop::RECORD, drop::Drop::COLUMNS),
+    (xdp::XdpAction::RECORD, xdp::XdpAction::COLUMNS),
+    (xdp::XdpPacket::RECORD, xdp::XdpPacket::COLUMNS),
+    (xdp::XdpFault::RECORD, xdp::XdpFault::COLUMNS),
     (bench::Bench::RECORD, bench::Bench::COLUMNS),
     (ledger::Ledger::RECORD, ledger::Ledger::COLUMNS),
 ];

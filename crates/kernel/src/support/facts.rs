@@ -8,6 +8,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 const OBSERVING: &[&str] = &["drops"];
+const BPF: &[&str] = &["drops", "xdp"];
+const XDP: &[&str] = &["xdp"];
 const NONE: &[&str] = &[];
 
 /// A capability by its bit in /proc/self/status, who needs it, and what its absence costs.
@@ -24,13 +26,7 @@ const SETCAP: &str = "run as root, or grant it: setcap cap_bpf,cap_perfmon,cap_s
 const ROOT: &str = "run as root";
 
 const CAPABILITIES: &[Capability] = &[
-    Capability {
-        name: "CAP_BPF",
-        bit: 39,
-        needed_by: OBSERVING,
-        costs: "no program can be loaded",
-        help: SETCAP,
-    },
+    Capability { name: "CAP_BPF", bit: 39, needed_by: BPF, costs: "no program can be loaded", help: SETCAP },
     Capability {
         name: "CAP_PERFMON",
         bit: 38,
@@ -48,7 +44,7 @@ const CAPABILITIES: &[Capability] = &[
     Capability {
         name: "CAP_NET_ADMIN",
         bit: 12,
-        needed_by: &["lab"],
+        needed_by: &["xdp", "lab"],
         costs: "no XDP or TC program can be attached, no lab made",
         help: ROOT,
     },
@@ -215,12 +211,12 @@ pub(super) fn kind(tried: Tried) -> Fact {
     let (needed_by, costs) = match tried.name {
         "tp_btf" => (OBSERVING, "drops cannot be seen"),
         "ringbuf" => (OBSERVING, "events cannot be streamed"),
-        "mmapable_array" => (OBSERVING, "counters cannot be read"),
+        "mmapable_array" => (BPF, "counters cannot be read"),
         "raw_tp" => (NONE, "tracepoints without BTF cannot be used"),
         "fentry" | "fexit" => (NONE, "kernel functions that are no tracepoints cannot be traced cheaply"),
         "freplace" => (NONE, "functions of other BPF programs cannot be replaced"),
         "kprobe" => (NONE, "kernel functions without BTF cannot be traced"),
-        "xdp" => (NONE, "no XDP program can be loaded"),
+        "xdp" => (XDP, "no XDP program can be loaded"),
         "tc" => (NONE, "no TC program can be loaded"),
         _ => (NONE, "TC programs need clsact"),
     };

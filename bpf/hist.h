@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* A log-linear histogram: the numbers that its writer and its reader share. */
+#ifndef PLUMB_HIST_H
+#define PLUMB_HIST_H
+
+#include <linux/types.h>
+
+enum hist_const {
+	HIST_STEP_BITS = 4, /* 16 buckets for each doubling: a bucket is at most 1/16 of its values wide */
+	HIST_STEPS = 1 << HIST_STEP_BITS,
+	HIST_BITS = 32, /* values below 2^32 have a bucket, others are counted as overflow */
+	HIST_BUCKETS = (HIST_BITS - HIST_STEP_BITS + 1) * HIST_STEPS,
+};
+
+/* One histogram, written by one program on one CPU. */
+struct histogram {
+	__u64 sum;
+	__u64 max;
+	__u64 overflow;
+	__u64 buckets[HIST_BUCKETS];
+};
+_Static_assert(sizeof(struct histogram) == 8 * (3 + 464), "words");
+
+#endif

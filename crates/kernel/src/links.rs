@@ -1,0 +1,47 @@
+//! BPF links by their descriptors: what libbpf-rs offers for its own links only, or without flags.
+
+use libbpf_rs::libbpf_sys;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// A descriptor that the kernel has just made, or its error.
+fn owned(status: i32) -> io::Result<OwnedFd> {
+    if status < 0 {
+        return Err(io::Error::from_raw_os_error(-status));
+    }
+    // SAFETY: the call that returned the number has just opened it, and nobody else knows it.
+    #[allow(unsafe_code, reason = "libbpf hands out plain numbers")]
+    Ok(unsafe { OwnedFd::from_raw_fd(status) })
+}
+
+/// Attaches an XDP program to an interface of the calling thread's network namespace, until the link is closed.
+pub(crate) fn attach_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> io::Result<OwnedFd> {
+    let options = libbpf_sys::bpf_link_create_opts {
+        sz: size_of::<libbpf_sys::bpf_link_create_opts>() as _,
+        flags,
+        ..Default::default()
+    };
+    let ifindex = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
+    // SAFETY: the descriptor and the options are borrowed for the call.
+    #[allow(unsafe_code, reason = "libbpf-rs gives XDP links no flags, and they choose the mode")]
+    let status = unsafe {
+        libbpf_sys::bpf_link_create(program.as_raw_fd(), ifindex, libbpf_sys::BPF_XDP, &raw const options)
+    };
+    owned(status)
+}
+
+/// Opens a link by its id: needs CAP_SYS_ADMIN.
+pub(crate) fn open(id: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes a number and touches no memory of ours.
+    #[allow(unsafe_code, reason = "libbpf-rs opens links by path only")]
+    let status = unsafe { libbpf_sys::bpf_link_get_fd_by_id(id) };
+    owned(status)
+}
+
+/// Puts `new` into a link, whatever it holds.
+pub(crate) fn update(link: BorrowedFd<'_>, new: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the descriptors are borrowed for the call, and a null options pointer is allowed.
+    #[allow(unsafe_code, reason = "libbpf-rs updates its own links only")]
+    let status = unsafe { libbpf_sys::bpf_link_update(link.as_raw_fd(), new.as_raw_fd(), std::ptr::null()) };
+    if status < 0 { Err(io::Error::from_raw_os_error(-status)) } else { Ok(()) }
+}
