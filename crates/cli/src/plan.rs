@@ -4,7 +4,7 @@ pub mod filter;
 pub mod keys;
 pub mod netns;
 
-use crate::args::observing::{self, Observing};
+use crate::args::observing::{self, Ends, Observing, Outputs};
 use crate::args::values::Output;
 use crate::failure::{Failure, Outcome};
 use plumb_sinks::format::Format;
@@ -64,14 +64,31 @@ pub struct Run {
 impl Run {
     /// Resolves the shared flags. `events`: --events was given or is implied.
     pub fn resolve(observing: &Observing, events: bool, verbose: bool) -> Outcome<Self> {
-        Self::on(observing, events, verbose, std::io::stdout().is_terminal() && !dumb())
+        Self::of(&observing.ends, &observing.output, &observing.command, events, verbose)
     }
 
-    fn on(observing: &Observing, events: bool, verbose: bool, terminal: bool) -> Outcome<Self> {
-        let (ends, out) = (&observing.ends, &observing.output);
+    /// The same for a command that has not all of the shared flags.
+    pub fn of(
+        ends: &Ends,
+        out: &Outputs,
+        command: &[OsString],
+        events: bool,
+        verbose: bool,
+    ) -> Outcome<Self> {
+        Self::on(ends, out, command, events, verbose, std::io::stdout().is_terminal() && !dumb())
+    }
+
+    fn on(
+        ends: &Ends,
+        out: &Outputs,
+        command: &[OsString],
+        events: bool,
+        verbose: bool,
+        terminal: bool,
+    ) -> Outcome<Self> {
         let to_file = out.output.is_some();
         // What CMD writes and a table that is redrawn would spoil each other.
-        let redrawable = terminal && observing.command.is_empty();
+        let redrawable = terminal && command.is_empty();
         let stdout = match out.format {
             None if to_file && events => Stdout::Summary,
             None | Some(observing::Format::Text) if redrawable && !events => Stdout::Live,
@@ -112,7 +129,7 @@ impl Run {
             ledger: out.ledger,
             strict: out.strict,
             ready_file: out.ready_file.clone(),
-            command: observing.command.clone(),
+            command: command.to_vec(),
             stdout,
             terminal,
             redrawable,

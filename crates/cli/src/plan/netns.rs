@@ -92,25 +92,29 @@ impl Netns {
             }
             failure
         };
+        self.within(list)?.and_then(|listed| listed).map_err(unreadable)
+    }
+
+    /// Does `work` inside, on a thread of its own where that is not where we are: a namespace belongs to a thread, and
+    /// so ours never changes. The inner result is what entering came to.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Outcome<io::Result<T>> {
         let Some(path) = &self.path else {
             return Err(Failure::arguments(format!("no file stands for network namespace {}", self.inode))
                 .help("leave --interface out, or name the namespace by a process in it"));
         };
         if Self::own()?.inode == self.inode {
-            return list().map_err(unreadable);
+            return Ok(Ok(work()));
         }
-        let file = File::open(path).map_err(unreadable)?;
-        // A namespace belongs to a thread: one of its own, so that ours never changes.
-        let listed = std::thread::scope(|scope| {
-            scope
-                .spawn(|| {
-                    setns(file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from).and_then(|()| list())
-                })
-                .join()
+        let entered = File::open(path).and_then(|file| {
+            std::thread::scope(|scope| {
+                let inside = scope.spawn(|| {
+                    setns(file, CloneFlags::CLONE_NEWNET)?;
+                    Ok(work())
+                });
+                inside.join().unwrap_or_else(|_| Err(io::Error::other("the thread inside ended early")))
+            })
         });
-        listed
-            .unwrap_or_else(|_| Err(io::Error::other("the thread that listed them ended early")))
-            .map_err(unreadable)
+        Ok(entered)
     }
 
     /// The indexes of the interfaces that `names` names, each by itself or several with commas.

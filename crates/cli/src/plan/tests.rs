@@ -10,7 +10,8 @@ fn resolve(arguments: &str, terminal: bool) -> Outcome<Run> {
     match Cli::try_parse_from(words).unwrap().command {
         Command::Drops(drops) => {
             let events = drops.events.events || captures(&drops.observing);
-            Run::on(&drops.observing, events, false, terminal)
+            let (ends, out) = (&drops.observing.ends, &drops.observing.output);
+            Run::on(ends, out, &drops.observing.command, events, false, terminal)
         }
         other => panic!("parsed as {other:?}"),
     }

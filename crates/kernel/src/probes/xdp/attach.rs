@@ -89,11 +89,7 @@ impl Attachment {
 }
 
 /// Attaches to an interface where nothing is attached; `wanted: None` takes native mode where that works.
-pub(super) fn attach(
-    program: BorrowedFd<'_>,
-    ifindex: u32,
-    wanted: Option<Mode>,
-) -> Result<Attachment, Error> {
+pub fn attach(program: BorrowedFd<'_>, ifindex: u32, wanted: Option<Mode>) -> Result<Attachment, Error> {
     let (mode, not_native, link) = match wanted {
         Some(mode) => (mode, None, links::attach_xdp(program, ifindex, mode.flags().bits())),
         None => match links::attach_xdp(program, ifindex, Mode::Native.flags().bits()) {
@@ -109,7 +105,7 @@ pub(super) fn attach(
 }
 
 /// Takes the place of `occupant`, which is given back by what [`Attachment::displaced`] holds.
-pub(super) fn replace(
+pub fn replace(
     program: BorrowedFd<'_>,
     ifindex: u32,
     wanted: Option<Mode>,
@@ -124,21 +120,22 @@ pub(super) fn replace(
     })?;
     let id = occupant.id;
     if let Some(link) = take_link(program, old.as_fd(), id, ifindex)? {
-        let held = Held::Link(link.try_clone().map_err(|error| failed_io(&what, &error))?);
         if wanted.is_some_and(|wanted| wanted != theirs) {
             let _ = links::update(link.as_fd(), old.as_fd());
             let why =
                 format!("its owner attached it by a link in {} mode, which cannot change", theirs.name());
             return Err(Error::new(Class::Arguments, what, why).help("leave --mode out"));
         }
-        let displaced = Some(Displaced { id, program: old, held });
+        let link_id = LinkInfo::from_fd(link.as_fd()).map_err(|error| failed(what, &error))?.id;
+        let displaced =
+            Some(Displaced { program_id: id, link_id: Some(link_id), mode: theirs, _program: old });
         return Ok(Attachment { link, mode: theirs, not_native: None, displaced });
     }
     let netlink = Xdp::new(old.as_fd());
     netlink.detach(index(ifindex)?, theirs.flags()).map_err(|error| failed(what, &error))?;
     match attach(program, ifindex, wanted) {
         Ok(ours) => {
-            let displaced = Some(Displaced { id, program: old, held: Held::Netlink(theirs) });
+            let displaced = Some(Displaced { program_id: id, link_id: None, mode: theirs, _program: old });
             Ok(Attachment { displaced, ..ours })
         }
         Err(error) => {
@@ -177,64 +174,59 @@ fn take_link(
     Ok(None)
 }
 
-/// How somebody else's program is put back.
+/// Somebody else's program whose place we have taken. It lives as long as this does.
 #[derive(Debug)]
 pub struct Displaced {
     /// The kernel's id of it.
-    pub id: u32,
-    program: OwnedFd,
-    held: Held,
-}
-
-#[derive(Debug)]
-enum Held {
-    /// It was attached by netlink, in this mode, and is to be attached so again.
-    Netlink(Mode),
-    /// It was in this link, and is to be put into it again.
-    Link(OwnedFd),
-}
-
-impl Displaced {
-    /// What putting it back takes.
-    pub fn deed(&self) -> Deed<'_> {
-        let (link, mode) = match &self.held {
-            Held::Netlink(mode) => (None, *mode),
-            Held::Link(link) => (Some(link.as_fd()), Mode::Native),
-        };
-        Deed { program: self.program.as_fd(), link, mode }
-    }
-}
-
-/// Putting a program back: all that it takes, so that a process which outlives us can do it.
-#[derive(Clone, Copy, Debug)]
-pub struct Deed<'a> {
-    /// The program.
-    pub program: BorrowedFd<'a>,
-    /// The link that it was in; without one it was attached by netlink, in `mode`.
-    pub link: Option<BorrowedFd<'a>>,
-    /// The mode that it was attached in by netlink.
+    pub program_id: u32,
+    /// The link that it was in, which now holds ours; without one it was attached by netlink.
+    pub link_id: Option<u32>,
+    /// The mode that it was attached in.
     pub mode: Mode,
+    _program: OwnedFd,
 }
 
-impl Deed<'_> {
-    /// Puts the program back in the place of program `ours`. Without a link that needs CAP_NET_ADMIN, the interface's
-    /// namespace, and that our own link is closed: until then it fails with EBUSY.
-    pub fn restore(&self, ifindex: u32, ours: u32) -> Result<(), Error> {
+/// Putting a program back: what that takes, held by a process that outlives us.
+#[derive(Debug)]
+pub struct Restorer {
+    program: OwnedFd,
+    link: Option<OwnedFd>,
+    mode: Mode,
+}
+
+impl Restorer {
+    /// Opens the program, and the link that it was in: needs CAP_SYS_ADMIN.
+    pub fn open(program_id: u32, link_id: Option<u32>, mode: Mode) -> Result<Self, Error> {
+        let what = format!("cannot hold XDP program {program_id} to restore it");
+        let program = Program::fd_from_id(program_id).map_err(|error| failed(what.clone(), &error))?;
+        let link = link_id.map(links::open).transpose().map_err(|error| failed_io(&what, &error))?;
+        Ok(Self { program, link, mode })
+    }
+
+    /// Puts the program back in the place of program `ours`. Without a link that needs CAP_NET_ADMIN and the interface's
+    /// namespace. False where it has to wait until our own link is closed.
+    pub fn restore(&self, ifindex: u32, ours: u32) -> Result<bool, Error> {
         let what = "cannot restore the XDP program that was replaced";
-        match self.link {
+        match &self.link {
             Some(link) => {
-                let now = LinkInfo::from_fd(link).map_err(|error| failed(what.into(), &error))?;
+                let now = LinkInfo::from_fd(link.as_fd()).map_err(|error| failed(what.into(), &error))?;
                 // Who has put yet another one in meant that one to stay.
                 if now.prog_id == ours {
-                    links::update(link, self.program).map_err(|error| failed_io(what, &error))?;
+                    links::update(link.as_fd(), self.program.as_fd())
+                        .map_err(|error| failed_io(what, &error))?;
                 }
-                Ok(())
+                Ok(true)
             }
-            None => {
-                let flags = self.mode.flags() | XdpFlags::UPDATE_IF_NOEXIST;
-                let restored = Xdp::new(self.program).attach(index(ifindex)?, flags);
-                restored.map_err(|error| failed(what.into(), &error))
-            }
+            None => match occupant(ifindex, self.program.as_fd())? {
+                Some(now) if now.id == ours => Ok(false),
+                // Likewise.
+                Some(_) => Ok(true),
+                None => {
+                    let flags = self.mode.flags() | XdpFlags::UPDATE_IF_NOEXIST;
+                    let restored = Xdp::new(self.program.as_fd()).attach(index(ifindex)?, flags);
+                    restored.map(|()| true).map_err(|error| failed(what.into(), &error))
+                }
+            },
         }
     }
 }

@@ -11,7 +11,7 @@ mod event;
 mod faults;
 mod floor;
 
-pub use attach::{Attachment, Deed, Displaced, Mode, Occupant, occupant};
+pub use attach::{Attachment, Displaced, Mode, Occupant, Restorer, attach, occupant, replace};
 pub use config::{Action, Config, Transport};
 pub use counts::{Count, Counts, Times};
 pub use event::Event;
@@ -102,22 +102,6 @@ impl<'obj> Xdp<'obj> {
         session::attached("xdp", "xdp", &self.skel.progs.xdp_run)
     }
 
-    /// Attaches to the interface with this index in the calling thread's network namespace: from here on every packet
-    /// is counted. `wanted: None` takes native mode where that works. Somebody else's program is replaced only where it
-    /// is given.
-    pub fn attach(
-        &mut self,
-        ifindex: u32,
-        wanted: Option<Mode>,
-        replace: Option<Occupant>,
-    ) -> Result<&Attachment, Error> {
-        let attachment = match replace {
-            Some(occupant) => attach::replace(self.program(), ifindex, wanted, occupant)?,
-            None => attach::attach(self.program(), ifindex, wanted)?,
-        };
-        Ok(self.attachment.insert(attachment))
-    }
-
     /// Index of the interface now, in whatever namespace it is; `None` where it was deleted, or never attached to.
     pub fn ifindex(&self) -> Option<u32> {
         self.attachment.as_ref()?.ifindex()
@@ -139,10 +123,9 @@ impl<'obj> Xdp<'obj> {
         (facts.run_time_ns, facts.runs)
     }
 
-    /// Detaches, and gives what was replaced to whoever restores it. The program may still run on packets that were
-    /// under way: see [`quiesce`].
-    pub fn detach(&mut self) -> Option<Displaced> {
-        self.attachment.take()?.displaced
+    /// Detaches. The program may still run on packets that were under way: see [`quiesce`].
+    pub fn detach(&mut self) {
+        self.attachment = None;
     }
 }
 
