@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Columns stand this far apart.
 const GAP: usize = 2;
-/// A flexible column is not made narrower than this, nor than its title.
+/// A flexible column is not made narrower than this, unless it says so, nor than its title.
 const NARROW: usize = 8;
 
 /// On which side the cells of a column are filled up.
@@ -28,22 +28,42 @@ pub struct Head {
     pub align: Align,
     /// Whether its cells may be cut to fit the terminal.
     pub flexible: bool,
+    /// What is left of them at least.
+    least: usize,
+    /// Of columns that do not fit together, those of the lowest worth are left out first.
+    worth: u8,
 }
 
 impl Head {
     /// A column of short texts.
     pub const fn text(title: &'static str) -> Self {
-        Self { title: Cow::Borrowed(title), align: Align::Left, flexible: false }
+        Self::new(Cow::Borrowed(title), Align::Left, false)
     }
 
     /// A column of texts that may be cut.
     pub const fn flexible(title: &'static str) -> Self {
-        Self { title: Cow::Borrowed(title), align: Align::Left, flexible: true }
+        Self::new(Cow::Borrowed(title), Align::Left, true)
     }
 
     /// A column of numbers.
     pub const fn number(title: &'static str) -> Self {
-        Self { title: Cow::Borrowed(title), align: Align::Right, flexible: false }
+        Self::new(Cow::Borrowed(title), Align::Right, false)
+    }
+
+    const fn new(title: Cow<'static, str>, align: Align, flexible: bool) -> Self {
+        Self { title, align, flexible, least: NARROW, worth: 0 }
+    }
+
+    /// The same, cut to no less than so many characters.
+    #[must_use]
+    pub fn least(self, least: usize) -> Self {
+        Self { least, ..self }
+    }
+
+    /// The same, left out after those of lower worth; the others have 0.
+    #[must_use]
+    pub fn worth(self, worth: u8) -> Self {
+        Self { worth, ..self }
     }
 
     /// The head for a record's column: its name, less the unit, which the cells have.
@@ -57,7 +77,7 @@ impl Head {
         let number =
             matches!(column.kind, Kind::Nanoseconds | Kind::Bytes | Kind::Count | Kind::Id | Kind::Rate);
         let align = if number { Align::Right } else { Align::Left };
-        Self { title, align, flexible: matches!(column.kind, Kind::Text | Kind::Texts | Kind::Map) }
+        Self::new(title, align, matches!(column.kind, Kind::Text | Kind::Texts | Kind::Map))
     }
 }
 
@@ -107,24 +127,28 @@ impl Table {
 
     /// The table in lines of at most `width` characters, where a width is given.
     ///
-    /// Flexible columns are cut first, the widest of them most; then the columns on the right are left out.
+    /// Flexible columns are cut first, the widest of them most; where that is not enough, columns are left out, those
+    /// of the lowest worth first and among equals the one on the right.
     pub fn render(&self, width: Option<usize>, style: Style) -> String {
-        let widths = self.fit(width.unwrap_or(usize::MAX));
+        let columns = self.fit(width.unwrap_or(usize::MAX));
         let mut out = String::new();
         let titles: Vec<Cell> = self.heads.iter().map(|head| Cell::new(&*head.title, Ink::Strong)).collect();
         for row in std::iter::once(&titles).chain(&self.rows) {
-            self.line(&mut out, row, &widths, style);
+            self.line(&mut out, row, &columns, style);
         }
         out
     }
 
-    fn line(&self, out: &mut String, row: &[Cell], widths: &[usize], style: Style) {
+    /// `columns`: which, and how wide.
+    fn line(&self, out: &mut String, row: &[Cell], columns: &[(usize, usize)], style: Style) {
         // Blanks are owed until something follows: no line ends in them.
         let mut owed = 0;
-        for ((head, width), cell) in self.heads.iter().zip(widths).zip(row) {
-            let text = cut(&cell.text, *width, style);
+        for &(index, width) in columns {
+            let Some(cell) = row.get(index) else { continue };
+            let text = cut(&cell.text, width, style);
             let blank = width.saturating_sub(text.width());
-            let (before, after) = if head.align == Align::Right { (blank, 0) } else { (0, blank) };
+            let right = self.heads[index].align == Align::Right;
+            let (before, after) = if right { (blank, 0) } else { (0, blank) };
             owed += before;
             if !text.is_empty() {
                 out.extend(std::iter::repeat_n(' ', owed));
@@ -136,29 +160,47 @@ impl Table {
         out.push('\n');
     }
 
-    /// The widths of the columns that fit.
-    fn fit(&self, most: usize) -> Vec<usize> {
-        let title = |index: usize| self.heads[index].title.width();
-        let cells = |index: usize| self.rows.iter().filter_map(move |row| row.get(index));
-        let widest = |index| cells(index).map(|cell| cell.text.width()).fold(title(index), usize::max);
-        let mut widths: Vec<usize> = (0..self.heads.len()).map(widest).collect();
-        let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-        while total(&widths) > most {
-            let flexible = (0..widths.len())
-                .filter(|&index| self.heads[index].flexible && widths[index] > title(index).max(NARROW));
-            match flexible.max_by_key(|&index| widths[index]) {
-                Some(index) => widths[index] -= 1,
+    /// The columns that fit, with their widths.
+    fn fit(&self, most: usize) -> Vec<(usize, usize)> {
+        let widest = |index: usize| {
+            let cells = self.rows.iter().filter_map(move |row| row.get(index));
+            cells.map(|cell| cell.text.width()).fold(self.heads[index].title.width(), usize::max)
+        };
+        let mut columns: Vec<(usize, usize)> =
+            (0..self.heads.len()).map(|index| (index, widest(index))).collect();
+        loop {
+            let mut fitting = columns.clone();
+            self.narrow(&mut fitting, most);
+            if total(&fitting) <= most {
+                return fitting;
+            }
+            if let [(index, _)] = columns[..] {
+                return vec![(index, most)];
+            }
+            // The last of those that are worth least.
+            let worth = |position: &usize| self.heads[columns[*position].0].worth;
+            let Some(least) = (0..columns.len()).rev().min_by_key(worth) else { return columns };
+            columns.remove(least);
+        }
+    }
+
+    /// Cuts flexible columns until all fit, or no more can be cut.
+    fn narrow(&self, columns: &mut [(usize, usize)], most: usize) {
+        while total(columns) > most {
+            let flexible = columns.iter_mut().filter(|(index, width)| {
+                let head = &self.heads[*index];
+                head.flexible && *width > head.title.width().max(head.least)
+            });
+            match flexible.max_by_key(|(_, width)| *width) {
+                Some((_, width)) => *width -= 1,
                 None => break,
             }
         }
-        while widths.len() > 1 && total(&widths) > most {
-            widths.pop();
-        }
-        if let [only] = &mut widths[..] {
-            *only = (*only).min(most);
-        }
-        widths
     }
+}
+
+fn total(columns: &[(usize, usize)]) -> usize {
+    columns.iter().map(|(_, width)| width).sum::<usize>() + GAP * columns.len().saturating_sub(1)
 }
 
 /// At most `width` columns of the text, with an ellipsis where it is cut.
@@ -219,8 +261,8 @@ NETFILTER_DROP  nft_do_chain+0x3f1…        9
         assert_eq!(drops().render(Some(53), UNICODE), expected);
         let narrow = "\
 reason          location
-NO_SOCKET       __udp4_~
-NETFILTER_DROP  nft_do_~
+NO_SOCKET       __udp4_lib_rc~
+NETFILTER_DROP  nft_do_chain+~
 ";
         assert_eq!(drops().render(Some(30), Style::default()), narrow, "columns on the right are left out");
         assert_eq!(drops().render(Some(4), Style::default()), "rea~\nNO_~\nNET~\n");
@@ -232,6 +274,25 @@ NETFILTER_DROP  nft_do_~
         table.row(["0123456789", "0123456789abcdef", "1"]);
         assert_eq!(table.render(Some(25), UNICODE).lines().last(), Some("0123456789  012345678…  1"));
         assert_eq!(table.render(Some(23), UNICODE).lines().last(), Some("01234567…  01234567…  1"));
+    }
+
+    #[test]
+    fn what_is_worth_least_gives_way_before_the_rest_is_cut_short() {
+        let heads = [
+            Head::flexible("location").least(12).worth(2),
+            Head::number("share"),
+            Head::text("netns").worth(1),
+            Head::text("history"),
+        ];
+        let mut table = Table::new(heads);
+        table.row(["__udp4_lib_rcv+0x6f9", "12.5%", "blue", "▁█"]);
+        let last = |width| table.render(Some(width), UNICODE).lines().last().unwrap().to_owned();
+        assert_eq!(last(43), "__udp4_lib_rcv+0x6f9  12.5%  blue   ▁█");
+        assert_eq!(last(35), "__udp4_lib_…  12.5%  blue   ▁█");
+        assert_eq!(last(34), "__udp4_lib_rcv+0x6f9  12.5%  blue");
+        assert_eq!(last(25), "__udp4_lib_rcv+0x…  blue");
+        assert_eq!(last(18), "__udp4_lib_rcv+0x…");
+        assert_eq!(last(3), "__…");
     }
 
     #[test]

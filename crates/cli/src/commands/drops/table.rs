@@ -85,9 +85,10 @@ pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
     let mut heads: Vec<Head> =
         rows.columns.iter().filter_map(|name| column(name)).map(|(_, column)| head(column)).collect();
     let at = place(rows.columns);
-    heads.splice(at..at, [Head::number("packets"), Head::number("rate"), Head::number("share")]);
+    let numbers_of = ["packets", "rate", "share"].map(|title| Head::number(title).worth(worth(title)));
+    heads.splice(at..at, numbers_of);
     if history {
-        heads.push(Head::text("history"));
+        heads.push(Head::text("history").worth(worth("history")));
     }
     let mut table = Table::new(heads);
     for line in rows.lines {
@@ -113,14 +114,40 @@ pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
     table.render(width, style)
 }
 
-/// Where the numbers stand: behind the place, so that a narrow terminal cuts keys off rather than counts.
+/// Where the numbers stand: behind the place.
 fn place(columns: &[&str]) -> usize {
     columns.iter().take_while(|name| PLACE.contains(name) || **name == "netns").count()
 }
 
+/// What is left at least of the names that tell most, on a narrow terminal.
+const TELLING: usize = 18;
+
 /// Namespaces are shown by name where they have one, so they are aligned like text.
 fn head(column: &Column) -> Head {
-    if column.name == "netns" { Head::text("netns") } else { Head::of(column) }
+    let head = match column.name {
+        "netns" => Head::text("netns"),
+        "reason" | "location" => Head::of(column).least(TELLING),
+        // Its first frame is the location.
+        "stack" => Head::of(column).least(30),
+        _ => Head::of(column),
+    };
+    head.worth(worth(column.name))
+}
+
+/// What a narrow terminal gives up last: what happened, how often, where, and the keys that were asked for.
+fn worth(column: &str) -> u8 {
+    match column {
+        "reason" => 9,
+        "packets" => 8,
+        "location" => 7,
+        "protocol" | "src_port" => 5,
+        "interface" => 4,
+        "netns" => 3,
+        "rate" => 2,
+        "share" => 1,
+        "history" => 0,
+        _ => 6,
+    }
 }
 
 fn numbers(rows: &Rows<'_>, packets: u64, recent: Option<u64>) -> [Cell; 3] {
@@ -223,6 +250,33 @@ NETFILTER_DROP  nft_do_chain+0x3e8 [nf_tables]  -          blue            500  
 (table full)                                                               500         20.0%
 ";
         assert_eq!(table(&["dst_port"], true, Heading::Live, 500), expected);
+    }
+
+    #[test]
+    fn a_narrow_terminal_keeps_what_tells_most() {
+        let columns = columns(&["protocol", "src_ip", "dst_ip", "src_port", "dst_port"], true);
+        let group = DropGroup {
+            src_ip: "2001:db8::1".parse().ok(),
+            dst_ip: "2001:db8::2".parse().ok(),
+            src_port: Some(40_000),
+            protocol: Some(17),
+            ..groups()[0].clone()
+        };
+        let lines = [Line::new(&group, &columns, 5, &[0, 4, 8]), Line::new(&groups()[1], &columns, 5, &[])];
+        let (time, heading) = (Duration::from_secs(1), Heading::Live);
+        let rows = Rows { columns: &columns, lines: &lines, ungrouped: 0, all: 2000, time, heading };
+        assert_eq!(
+            render(&rows, PLAIN, Some(80)),
+            "\
+reason          location             packets  src_ip       dst_ip       dst_port
+NO_SOCKET       __udp4_lib_rcv+0x4…    1,500  2001:db8::1  2001:db8::2         9
+NETFILTER_DROP  nft_do_chain+0x3e8…      500  -            -                   -
+"
+        );
+        let wide = render(&rows, PLAIN, Some(110));
+        for title in ["interface", "protocol", "src_port"] {
+            assert!(wide.contains(title), "{wide}");
+        }
     }
 
     #[test]
