@@ -2,11 +2,12 @@
 //!
 //! We drop our capabilities after attach, but CMD must start after attach with all of them. So a second copy of
 //! ourselves is started early; it waits on a pipe and becomes CMD on one byte. End of file instead of the byte means
-//! that we ended first: then CMD never runs.
+//! that we ended first: then CMD never runs. Where we are killed, the kernel ends CMD.
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::text::note;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
 use std::ffi::{OsStr, OsString};
@@ -86,7 +87,8 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Starts the process that will become `command`, which must not be empty.
+    /// Starts the process that will become `command`, which must not be empty. To be called on the main thread: the
+    /// process ends with the thread that started it.
     pub fn prepare(command: &[OsString]) -> Outcome<Self> {
         Self::spawn(command)
             .map_err(|error| Failure::failed("cannot start a process for the command").because(error))
@@ -136,6 +138,11 @@ pub fn exit_of(status: ExitStatus) -> Exit {
 
 /// The hidden subcommand: waits on descriptor `pipe`, then becomes `command`. Returns only where CMD does not run.
 pub fn wait_and_become(pipe: i32, command: &[OsString]) -> Exit {
+    // Outlives the exec, unless CMD gains privileges by it (begin_new_exec in fs/exec.c). The kernel goes by the thread
+    // that started us, which is the main one and lives as long as its process.
+    if let Err(error) = set_pdeathsig(Signal::SIGTERM) {
+        note(format_args!("the command will go on where plumb is killed: {error}"));
+    }
     // Opened anew because a descriptor number cannot safely be taken over; then the inherited one goes, so that CMD
     // does not see it.
     let opened = File::open(format!("/proc/self/fd/{pipe}"));

@@ -9,8 +9,7 @@ pub mod schema;
 
 use crate::args::{Cli, Command};
 use crate::child;
-use crate::failure::{Exit, Failure, Outcome};
-use std::io::Write;
+use crate::failure::{Exit, Outcome};
 
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Outcome<Exit> {
@@ -25,13 +24,7 @@ pub fn run(cli: Cli) -> Outcome<Exit> {
     }
 }
 
-/// Writes a report to standard output.
+/// Writes a report to standard output. Who closed the pipe has read enough.
 fn print(text: &str) -> Outcome<Exit> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(Exit::Done),
-        // Who closed the pipe has read enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Done),
-        Err(error) => Err(Failure::failed("cannot write to standard output").because(error)),
-    }
+    crate::text::say(text).map(|_| Exit::Done)
 }

@@ -177,8 +177,8 @@ mod tests {
     use plumb_kernel::wire::drop_event;
     use plumb_records::drop::DropRow;
     use plumb_records::enrich::{Kallsyms, Reasons};
-    use plumb_sinks::format::Format;
-    use plumb_sinks::pcapng::Origin;
+    use plumb_sinks::Encode as _;
+    use plumb_sinks::json::Json;
     use stats_alloc::{INSTRUMENTED_SYSTEM, Region};
 
     fn names() -> Names {
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn an_event_becomes_a_line_without_allocating() {
         let (mut names, bytes, mut line) = (names(), bytes(), Vec::with_capacity(4096));
-        let mut encoder = Format::Json.encoder(Drop::RECORD, &Origin::default());
+        let mut encoder = Json::default();
         let mut write = |line: &mut Vec<u8>| {
             line.clear();
             let event = Event::decode(&bytes, 0).unwrap();

@@ -26,6 +26,8 @@ use args::Cli;
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::{Exit, Failure};
+use std::io::ErrorKind::BrokenPipe;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -41,9 +43,14 @@ fn main() -> ExitCode {
 /// where there were none.
 fn usage(error: &clap::Error) -> Exit {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // A closed pipe is the reader's choice.
-        let _ = error.print();
-        return if error.use_stderr() { Exit::Arguments } else { Exit::Done };
+        let code = if error.use_stderr() { Exit::Arguments } else { Exit::Done };
+        return match error.print().and_then(|()| std::io::stdout().flush()) {
+            // A closed pipe is the reader's choice.
+            Err(error) if error.kind() != BrokenPipe => {
+                report(&Failure::failed("cannot write the help").because(error), false)
+            }
+            _ => code,
+        };
     }
     let failure = if error.kind() == ErrorKind::MissingSubcommand {
         Failure::arguments("no command was given").help("`plumb --help` lists them")

@@ -103,6 +103,10 @@ pub fn observe(
     let deadline = run.duration.map_or(NEVER, |time| ready.after(time));
     let mut begun = ready;
     let mut next = run.interval.map_or(NEVER, |time| ready.after(time));
+    // What was written before the first wait may have found that nobody takes it.
+    if let Some(end) = observed.over() {
+        return Ok((end, begun));
+    }
     loop {
         observed.wait(deadline.min(next), &mut stop)?;
         let now = Moment::now();
@@ -116,9 +120,7 @@ pub fn observe(
         {
             observed.tick(Span { start: begun, end: now })?;
             begun = now;
-            while next <= now {
-                next = next.after(interval);
-            }
+            next = next.beat_after(now, interval);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A terminal that is redrawn in place, and given back as it was, whatever happens.
 
+use crate::text::put;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, size};
@@ -17,11 +18,11 @@ impl Screen {
     /// Takes the terminal: what stood there returns at the end.
     pub fn take() -> io::Result<Self> {
         restore_on_panic();
-        let mut out = io::stdout().lock();
         TAKEN.store(true, Ordering::SeqCst);
         let screen = Self(());
+        let mut out = Vec::new();
         queue!(out, EnterAlternateScreen, Hide)?;
-        out.flush()?;
+        put(&out)?;
         Ok(screen)
     }
 
@@ -35,7 +36,7 @@ impl Screen {
     /// Shows `text`, whose lines must fit the width; lines below the last row are left out.
     pub fn draw(&self, text: &str) -> io::Result<()> {
         let (_, rows) = self.size();
-        let mut out = io::stdout().lock();
+        let mut out = Vec::with_capacity(text.len() + 64);
         queue!(out, MoveTo(0, 0))?;
         for (row, line) in text.lines().take(rows).enumerate() {
             // A line feed after the last row would scroll.
@@ -43,7 +44,7 @@ impl Screen {
             queue!(out, Clear(ClearType::UntilNewLine))?;
         }
         queue!(out, Clear(ClearType::FromCursorDown))?;
-        out.flush()
+        put(&out)
     }
 }
 
@@ -55,9 +56,9 @@ impl Drop for Screen {
 
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        let mut out = io::stdout();
+        let mut out = Vec::new();
         // A terminal that is gone needs nothing back.
-        let _ = queue!(out, LeaveAlternateScreen, Show).and_then(|()| out.flush());
+        let _ = queue!(out, LeaveAlternateScreen, Show).and_then(|()| put(&out));
     }
 }
 

@@ -2,16 +2,25 @@
 
 use crate::failure::{Failure, Outcome};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use plumb_sinks::stream::StopRequest;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The signals that end a run: the first one politely, a second one at once.
 const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// What a write that blocks watches: signals are the process's own, and so is this.
+static ASKED: OnceLock<StopRequest> = OnceLock::new();
+
+/// What is readable once a signal asked for the end; `None` where signals still end the process by themselves.
+pub fn stop_request() -> Option<StopRequest> {
+    ASKED.get().cloned()
+}
 
 /// What the signals of this process said. Made once, before anything else starts.
 pub struct Signals {
@@ -32,12 +41,16 @@ impl Signals {
         let [stop, interrupted, child] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
         let (wake, write) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
+        let (asked, ask) = UnixStream::pair()?;
         for signal in STOPPING.into_iter().filter(|signal| !left_ignored(*signal)) {
             // Registered first, so that it acts on the second signal: the first one sets the flag after it.
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
-            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+            for end in [&write, &ask] {
+                signal_hook::low_level::pipe::register(signal, end.try_clone()?)?;
+            }
         }
+        let _ = ASKED.set(StopRequest::new(asked.into()));
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
         signal_hook::flag::register(SIGCHLD, Arc::clone(&child))?;
         for signal in [SIGCHLD, SIGWINCH] {
@@ -82,7 +95,8 @@ impl Signals {
     }
 }
 
-/// SIGHUP stays ignored where whoever started us ignores it: that is what nohup is for.
+/// SIGHUP stays ignored where whoever started us ignores it: that is what nohup is for. SIGINT is taken all the same, as
+/// tcpdump does: a shell script starts its background jobs with SIGINT ignored, and `kill -INT` is how it ends them.
 fn left_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     signal == SIGHUP && ignores(&status, signal)

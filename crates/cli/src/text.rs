@@ -1,11 +1,15 @@
 //! What is said to people around the records: style, footer, sums.
 
 use crate::failure::{Failure, Outcome};
+use crate::signals;
 use plumb_records::ledger::Ledger;
+use plumb_sinks::stream::Stream;
 use plumb_sinks::text::{Style, clean, units};
 use std::env;
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// What standard output can show: NO_COLOR (no-color.org) and the locale decide.
@@ -31,18 +35,28 @@ pub fn width() -> Option<usize> {
 
 /// Writes text to standard output. False where its reader is gone.
 pub fn say(text: &str) -> Outcome<bool> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match put(text.as_bytes()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::failed("cannot write to standard output").because(error)),
     }
 }
 
-/// One line to people on standard error, without what a terminal would obey. A standard error that is gone hears
-/// nothing.
+/// Writes to standard output, without being stuck in it once the end was asked for.
+pub fn put(bytes: &[u8]) -> io::Result<()> {
+    through(io::stdout(), Stream::PATIENCE, bytes)
+}
+
+/// One line to people on standard error, without what a terminal would obey. A standard error that is gone, or stuck
+/// when the end was asked for, hears nothing.
 pub fn note(message: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "plumb: {}", clean(&message.to_string()));
+    let line = format!("plumb: {}\n", clean(&message.to_string()));
+    let _ = through(io::stderr(), Duration::ZERO, line.as_bytes());
+}
+
+fn through(to: impl AsFd, patience: Duration, bytes: &[u8]) -> io::Result<()> {
+    let file = File::from(to.as_fd().try_clone_to_owned()?);
+    Stream::new(file, signals::stop_request(), patience)?.write_all(bytes)
 }
 
 /// What the footer says of the last interval.

@@ -34,6 +34,25 @@ fn every_command_has_help() {
 }
 
 #[test]
+fn help_that_finds_no_room_is_an_error_and_help_that_nobody_reads_is_none() {
+    for arguments in ["--help", "drops --help", "--version", "schema"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let run = |stdout: std::process::Stdio| {
+            let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("plumb"));
+            command.args(arguments.split_whitespace()).stdout(stdout).output().unwrap()
+        };
+        let output = run(full.into());
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {message}");
+        assert!(message.starts_with("plumb: ") && message.lines().count() == 1, "{arguments}: {message}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = run(writer.into());
+        assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]), "{arguments}");
+    }
+}
+
+#[test]
 fn bad_arguments_are_one_line_and_exit_2() {
     for arguments in [
         "-v",

@@ -1,7 +1,8 @@
 //! What was seen, filtered, lost, and whether the output is complete.
 
 crate::record! {
-    /// The account of a run or of an interval. The unit is the packet, except where a field says otherwise.
+    /// The account of a run since readiness: so far, or, in the last one, whole. The unit is the packet, except where a
+    /// field says otherwise.
     pub struct Ledger = "ledger" {
         seen: u64 as Count, "packets that reached the hook, those that the kernel skipped included";
         filtered: u64 as Count, "packets that a filter or the noise list turned away, or that came after the last one of --count";
@@ -15,7 +16,7 @@ crate::record! {
         lost_user: u64 as Count, "packets lost between the ring and the output";
         records: u64 as Count, "records written";
         complete: bool as Bool, "true where nothing was lost, ungrouped or sampled out";
-        duration_ns: u64 as Nanoseconds, "time from readiness to detachment";
+        duration_ns: u64 as Nanoseconds, "time from readiness to detachment, or to the interval's end with --ledger";
         cost_cpu_ns: Option<u64> as Nanoseconds, "CPU time of this process since it started";
         cost_bpf_ns: Option<u64> as Nanoseconds, "run time of the attached programs; null where the kernel's BPF statistics are off";
         peak_rss_bytes: Option<u64> as Bytes, "largest resident memory of this process";

@@ -5,22 +5,21 @@
 
 use crate::Encode;
 use crate::cells::{self, Clock};
+use crate::format::Layout;
 use plumb_records::column::{Row, Shown, Value};
 
 /// The CSV format for one record kind.
 #[derive(Debug)]
 pub struct Csv {
-    record: &'static str,
-    /// The columns of this file, once its header is written.
-    header: Option<Shown>,
+    layout: Layout,
     clock: Clock,
     field: Vec<u8>,
 }
 
 impl Csv {
-    /// For files that hold records of the kind `record`.
-    pub fn new(record: &'static str) -> Self {
-        Self { record, header: None, clock: Clock::default(), field: Vec::new() }
+    /// For files that hold records of one kind, with the columns that are shown.
+    pub fn new(layout: Layout) -> Self {
+        Self { layout, clock: Clock::default(), field: Vec::new() }
     }
 
     fn field(&mut self, out: &mut Vec<u8>, value: Value<'_>) {
@@ -38,34 +37,31 @@ impl Csv {
 }
 
 impl Encode for Csv {
-    fn begin(&mut self, _: &mut Vec<u8>) {
-        self.header = None;
+    /// The header is there before the first record, so that a file without any has its columns.
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        let Layout { columns, shown, .. } = self.layout;
+        for (_, column) in columns.iter().enumerate().filter(|(index, _)| shown.has(*index)) {
+            quoted(out, column.name.as_bytes());
+            out.push(b',');
+        }
+        end_line(out);
     }
 
     fn encode(&mut self, row: &dyn Row, out: &mut Vec<u8>) -> bool {
-        if row.record() != self.record {
+        let Layout { record, columns, shown } = self.layout;
+        if row.record() != record {
             return false;
         }
-        let columns = row.columns();
-        let header = *self.header.get_or_insert_with(|| {
-            let shown = (0..columns.len()).filter(|index| row.shown().has(*index));
-            shown.for_each(|index| {
-                quoted(out, columns[index].name.as_bytes());
-                out.push(b',');
-            });
-            end_line(out);
-            row.shown()
-        });
         let mut next = 0;
         row.walk(&mut |index, value| {
-            if header.has(index) {
-                empty_fields(out, header, next..index);
+            if shown.has(index) {
+                empty_fields(out, shown, next..index);
                 self.field(out, value);
                 out.push(b',');
                 next = index + 1;
             }
         });
-        empty_fields(out, header, next..columns.len());
+        empty_fields(out, shown, next..columns.len());
         end_line(out);
         true
     }
@@ -103,6 +99,8 @@ mod tests {
     use plumb_records::ledger::Ledger;
     use proptest::prelude::*;
 
+    const SAMPLE: Layout = Layout { record: "sample", columns: Sample::COLUMNS, shown: Shown::ALL };
+
     fn parsed(bytes: &[u8]) -> Vec<Vec<String>> {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes);
         reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
@@ -112,7 +110,7 @@ mod tests {
         #[test]
         fn records_read_back(samples in proptest::collection::vec(any_sample(), 1..4)) {
             let rows: Vec<SampleRow> = samples.iter().cloned().map(SampleRow::from).collect();
-            let read = parsed(&file(Csv::new("sample"), &rows));
+            let read = parsed(&file(Csv::new(SAMPLE), &rows));
             prop_assert_eq!(read.len(), rows.len() + 1);
             for (line, sample) in read[1..].iter().zip(samples) {
                 prop_assert_eq!(line.len(), Sample::COLUMNS.len());
@@ -131,7 +129,7 @@ mod tests {
             hooks: vec![("a".to_owned(), "x,y".to_owned()), ("b".to_owned(), "z".to_owned())],
             ..small()
         };
-        let text = String::from_utf8(file(Csv::new("sample"), &[sample.into()])).unwrap();
+        let text = String::from_utf8(file(Csv::new(SAMPLE), &[sample.into()])).unwrap();
         assert_eq!(
             text,
             "time,name,address,port,packets,size_bytes,took_ns,offset_ns,packets_per_s,flag,stack,hooks\r\n\
@@ -146,25 +144,26 @@ mod tests {
             shown,
             ..Sample { name: name.map(str::to_owned), ..Sample::default() }.into()
         };
-        let text = file(Csv::new("sample"), &[row(None), row(Some(""))]);
+        let text = file(Csv::new(Layout { shown, ..SAMPLE }), &[row(None), row(Some(""))]);
         assert_eq!(text, b"name,packets\r\n,0\r\n\"\",0\r\n");
     }
 
     #[test]
     fn one_kind_and_the_headers_columns() {
         let pick = |keep: &[&str]| Shown::pick(Sample::COLUMNS, |name| keep.contains(&name));
-        let mut format = Csv::new("sample");
+        let shown = pick(&["name", "packets", "flag"]);
+        let mut format = Csv::new(Layout { shown, ..SAMPLE });
         let mut out = Vec::new();
         format.begin(&mut out);
+        assert_eq!(out, b"name,packets,flag\r\n", "a file without records has its columns");
         assert!(!format.encode(&Ledger::default(), &mut out), "another kind has no place here");
-        assert!(out.is_empty());
-        let first = SampleRow { shown: pick(&["name", "packets", "flag"]), ..small().into() };
+        let first = SampleRow { shown, ..small().into() };
         let second = SampleRow { shown: pick(&["address", "packets"]), ..small().into() };
+        out.clear();
         assert!(format.encode(&first, &mut out) && format.encode(&second, &mut out));
-        assert_eq!(out, b"name,packets,flag\r\n\"say \"\"hi\"\"\",3,\r\n,3,\r\n");
+        assert_eq!(out, b"\"say \"\"hi\"\"\",3,\r\n,3,\r\n");
         out.clear();
         format.begin(&mut out);
-        assert!(format.encode(&second, &mut out));
-        assert_eq!(out, b"address,packets\r\n192.0.2.7,3\r\n", "a new file has its own header");
+        assert_eq!(out, b"name,packets,flag\r\n", "a new file has its own header");
     }
 }

@@ -4,6 +4,7 @@ use crate::Encode;
 use crate::csv::Csv;
 use crate::json::Json;
 use crate::pcapng::{Origin, Pcapng};
+use plumb_records::column::{Column, Shown};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,17 @@ pub enum Format {
     Csv,
     /// Captured packets with their records as comments.
     Pcapng,
+}
+
+/// The records that a format with one record kind holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The kind.
+    pub record: &'static str,
+    /// All of its columns.
+    pub columns: &'static [Column],
+    /// Which of them there are.
+    pub shown: Shown,
 }
 
 /// The name of a file does not say its format.
@@ -36,11 +48,11 @@ impl Format {
         }
     }
 
-    /// The encoder: `record` is the one kind that a CSV file holds, `origin` what a pcapng file says of its making.
-    pub fn encoder(self, record: &'static str, origin: &Origin) -> Box<dyn Encode> {
+    /// The encoder: `layout` is what a CSV file holds, `origin` what a pcapng file says of its making.
+    pub fn encoder(self, layout: Layout, origin: &Origin) -> Box<dyn Encode> {
         match self {
             Self::Json => Box::new(Json::default()),
-            Self::Csv => Box::new(Csv::new(record)),
+            Self::Csv => Box::new(Csv::new(layout)),
             Self::Pcapng => Box::new(Pcapng::new(origin.clone())),
         }
     }

@@ -13,6 +13,7 @@ pub mod pcapng;
 pub mod rotate;
 pub mod schema;
 mod spool;
+pub mod stream;
 #[cfg(test)]
 mod testing;
 pub mod text;

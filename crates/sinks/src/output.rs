@@ -5,13 +5,16 @@
 //! to its last whole record and takes no more; what comes then is counted as lost.
 
 use crate::rotate::{Rotate, Series};
+pub use crate::spool::Weight;
 use crate::spool::{Spool, Taken, Target};
+use crate::stream::{StopRequest, Stream};
 use crate::{Encode, Sink};
+use nix::libc::{ENXIO, O_NONBLOCK};
 use plumb_records::column::Row;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Instant;
 
@@ -25,12 +28,17 @@ pub struct Output {
     /// When this file was begun, and whether its time is over.
     begun: Instant,
     due: bool,
-    left_out: u64,
 }
 
 impl Output {
-    /// Creates a file with mode 0600; one that exists is emptied and keeps its mode.
-    pub fn create(path: &Path, encode: Box<dyn Encode>, rotate: Option<Rotate>) -> io::Result<Self> {
+    /// Creates a file with mode 0600. One that exists, at the end of symbolic links too, is emptied and keeps its mode;
+    /// a pipe must have a reader.
+    pub fn create(
+        path: &Path,
+        encode: Box<dyn Encode>,
+        rotate: Option<Rotate>,
+        stop: Option<StopRequest>,
+    ) -> io::Result<Self> {
         let name = path.display().to_string();
         let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot create {name}: {error}"));
         let file = create(path).map_err(told)?;
@@ -39,14 +47,16 @@ impl Output {
             Some(_) => return Err(told(io::Error::other("only a regular file can be rotated"))),
             None => None,
         };
-        Ok(Self::over(Box::new(file), name, encode, series))
+        let stream = Stream::new(file, stop, Stream::PATIENCE).map_err(told)?;
+        Ok(Self::over(Box::new(stream), name, encode, series))
     }
 
     /// Standard output. Nothing else may write to it while this exists.
-    pub fn stdout(encode: Box<dyn Encode>) -> io::Result<Self> {
+    pub fn stdout(encode: Box<dyn Encode>, stop: Option<StopRequest>) -> io::Result<Self> {
         // The standard library's handle would search every buffer for line ends.
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Self::over(Box::new(file), "standard output".to_owned(), encode, None))
+        let stream = Stream::new(file, stop, Stream::PATIENCE)?;
+        Ok(Self::over(Box::new(stream), "standard output".to_owned(), encode, None))
     }
 
     fn over(
@@ -57,33 +67,34 @@ impl Output {
     ) -> Self {
         let mut spool = Spool::new(target);
         spool.head(|out| encode.begin(out));
-        Self { encode, spool, name, series, begun: Instant::now(), due: false, left_out: 0 }
+        Self { encode, spool, name, series, begun: Instant::now(), due: false }
     }
 
-    /// Records in the output, those in the buffer included.
+    /// Records in the output, those in the buffer included; those about the run are not counted.
     pub fn written(&self) -> u64 {
-        self.spool.taken - self.spool.lost
+        self.spool.taken.records - self.spool.lost.records
     }
 
-    /// Records that a failed write left out.
-    pub fn lost(&self) -> u64 {
+    /// What a failed write left out, and what came after it.
+    pub fn lost(&self) -> Weight {
         self.spool.lost
-    }
-
-    /// Records for which the format has no place, such as other kinds in a CSV file.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
     }
 
     /// Why nothing more is written, with the counts so far.
     pub fn failure(&self) -> Option<Failure> {
-        let cause = self.spool.cause.as_ref()?.to_string();
-        Some(Failure { name: self.name.clone(), cause, written: self.written(), lost: self.lost() })
+        let cause = self.spool.cause.as_ref()?;
+        Some(Failure {
+            name: self.name.clone(),
+            kind: cause.kind(),
+            cause: cause.to_string(),
+            written: self.written(),
+            lost: self.lost().records,
+        })
     }
 
-    fn record(&mut self, row: &dyn Row) -> Taken {
+    fn record(&mut self, row: &dyn Row, weight: Weight) -> Taken {
         let limit = self.series.as_ref().map_or(u64::MAX, Series::limit);
-        self.spool.record(limit, |out| self.encode.encode(row, out))
+        self.spool.record(limit, weight, |out| self.encode.encode(row, out))
     }
 
     /// Writes the buffer and looks whether this file's time is over.
@@ -99,26 +110,38 @@ impl Output {
         self.spool.commit()?;
         if let Some(series) = &mut self.series {
             series.put_aside()?;
-            self.spool.turn_to(Box::new(create(series.path())?));
+            // Regular, as the first one was: nothing in it waits for a reader.
+            self.spool.turn_to(Box::new(Stream::new(create(series.path())?, None, Stream::PATIENCE)?));
             self.spool.head(|out| self.encode.begin(out));
         }
         (self.begun, self.due) = (Instant::now(), false);
         Ok(())
     }
 
-    fn try_write(&mut self, row: &dyn Row) -> io::Result<()> {
+    fn try_write(&mut self, row: &dyn Row, weight: Weight) -> io::Result<()> {
         if self.due {
             self.turn()?;
         }
-        let mut taken = self.record(row);
-        if taken == Taken::TooLong {
+        if self.record(row, weight) == Taken::TooLong {
             self.turn()?;
-            taken = self.record(row);
-        }
-        if taken == Taken::LeftOut {
-            self.left_out += 1;
+            self.record(row, weight);
         }
         if self.spool.is_full() { self.commit() } else { Ok(()) }
+    }
+
+    /// Writes a record that stands for something else than one packet. An error means that it is not in the output.
+    pub fn write_as(&mut self, row: &dyn Row, weight: Weight) -> io::Result<()> {
+        let before = self.spool.taken;
+        let result = match self.failed() {
+            Ok(()) => self.try_write(row, weight).map_err(|error| self.fail(error)),
+            failed => failed,
+        };
+        if result.is_err() && self.spool.taken == before {
+            // The record did not come as far as the buffer.
+            self.spool.taken += weight;
+            self.spool.lost += weight;
+        }
+        result
     }
 
     /// From here on nothing is written. The first error tells the counts, later ones only what kind it was.
@@ -135,17 +158,7 @@ impl Output {
 
 impl Sink for Output {
     fn write(&mut self, row: &dyn Row) -> io::Result<()> {
-        let before = self.spool.taken + self.left_out;
-        let result = match self.failed() {
-            Ok(()) => self.try_write(row).map_err(|error| self.fail(error)),
-            failed => failed,
-        };
-        if result.is_err() && self.spool.taken + self.left_out == before {
-            // The record did not come as far as the buffer.
-            self.spool.taken += 1;
-            self.spool.lost += 1;
-        }
-        result
+        self.write_as(row, Weight::PACKET)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -167,14 +180,26 @@ impl Drop for Output {
 pub struct Failure {
     name: String,
     cause: String,
+    /// What kind of error it was.
+    pub kind: io::ErrorKind,
     /// Records that are whole in the output.
     pub written: u64,
     /// Records that are not.
     pub lost: u64,
 }
 
+/// O_NONBLOCK changes nothing for files: it refuses a pipe without a reader, whose opening would wait for one.
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(O_NONBLOCK);
+    options.open(path).map_err(|error| {
+        let pipe = path.metadata().is_ok_and(|data| data.file_type().is_fifo());
+        if pipe && error.raw_os_error() == Some(ENXIO) {
+            io::Error::new(error.kind(), "nothing reads from this pipe; start its reader first")
+        } else {
+            error
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A buffer of whole records in front of a file, and the account of which of them reached it.
 
-use std::fs::File;
-use std::io::{self, Seek as _, Write};
+use std::io::{self, Write};
+use std::ops::AddAssign;
 
 /// The buffer is written when it holds this much.
 const FULL: usize = 1 << 20;
@@ -12,11 +12,31 @@ pub(crate) trait Target: Write + Send {
     fn cut(&mut self, excess: u64) -> io::Result<()>;
 }
 
-impl Target for File {
-    fn cut(&mut self, excess: u64) -> io::Result<()> {
-        let end = self.stream_position()?;
-        // Standard output may be appended to a file that others write to as well: theirs stays.
-        if self.metadata()?.len() == end { self.set_len(end.saturating_sub(excess)) } else { Ok(()) }
+/// What a record stands for in the account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// Records: 1, or 0 where it tells of the run rather than of what was observed.
+    pub records: u64,
+    /// Packets in it.
+    pub packets: u64,
+}
+
+impl Weight {
+    /// Of a record about the run, such as a ledger: it is written like any other but not counted.
+    pub const ABOUT: Self = Self { records: 0, packets: 0 };
+    /// Of a record of one packet.
+    pub const PACKET: Self = Self::group(1);
+
+    /// Of a record of so many packets.
+    pub const fn group(packets: u64) -> Self {
+        Self { records: 1, packets }
+    }
+}
+
+impl AddAssign for Weight {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.packets += other.packets;
     }
 }
 
@@ -25,16 +45,16 @@ pub(crate) struct Spool {
     target: Box<dyn Target>,
     /// What is not yet written: whole records, after what stands before the first of them.
     buffer: Vec<u8>,
-    /// Where each record in the buffer ends.
-    ends: Vec<usize>,
+    /// Where each record in the buffer ends, and what it stands for.
+    ends: Vec<(usize, Weight)>,
     /// Length of what stands in the buffer before the first record.
     head: usize,
     /// Bytes and records of this file, those in the buffer included.
     committed: u64,
     records: u64,
     /// Records of all files, those in the buffer included, and those that did not make it.
-    pub(crate) taken: u64,
-    pub(crate) lost: u64,
+    pub(crate) taken: Weight,
+    pub(crate) lost: Weight,
     /// Why nothing more is written.
     pub(crate) cause: Option<io::Error>,
 }
@@ -49,8 +69,8 @@ impl Spool {
             head: 0,
             committed: 0,
             records: 0,
-            taken: 0,
-            lost: 0,
+            taken: Weight::default(),
+            lost: Weight::default(),
             cause: None,
         }
     }
@@ -65,7 +85,12 @@ impl Spool {
     ///
     /// The record stays uncounted and is taken back too where the file would become longer than `limit`; a file's
     /// first record is always taken.
-    pub(crate) fn record(&mut self, limit: u64, write: impl FnOnce(&mut Vec<u8>) -> bool) -> Taken {
+    pub(crate) fn record(
+        &mut self,
+        limit: u64,
+        weight: Weight,
+        write: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) -> Taken {
         let start = self.buffer.len();
         if !write(&mut self.buffer) {
             return Taken::LeftOut;
@@ -74,9 +99,9 @@ impl Spool {
             self.buffer.truncate(start);
             return Taken::TooLong;
         }
-        self.ends.push(self.buffer.len());
+        self.ends.push((self.buffer.len(), weight));
         self.records += 1;
-        self.taken += 1;
+        self.taken += weight;
         Taken::Whole
     }
 
@@ -120,17 +145,17 @@ impl Spool {
 
     /// `done` bytes of the buffer were written: keeps the whole records among them and counts the others as lost.
     fn give_up(&mut self, done: usize) {
-        let whole = self.ends.partition_point(|end| *end <= done);
+        let whole = self.ends.partition_point(|(end, _)| *end <= done);
         let kept = match whole {
             0 if done < self.head => 0,
             0 => self.head,
-            whole => self.ends[whole - 1],
+            whole => self.ends[whole - 1].0,
         };
         if done > kept {
             // A pipe cannot be cut: its reader sees a last record that is torn, as after kill -9.
             let _ = self.target.cut((done - kept) as u64);
         }
-        self.lost += (self.ends.len() - whole) as u64;
+        self.ends[whole..].iter().for_each(|(_, weight)| self.lost += *weight);
         self.clear();
     }
 

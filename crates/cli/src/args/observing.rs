@@ -87,7 +87,8 @@ pub struct Outputs {
     /// What standard output holds [default: text; nothing but a summary with --output]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Write records to this file (mode 0600); its extension is the format: .jsonl, .json, .csv or .pcapng
+    /// Write records to this file; its extension is the format: .jsonl, .json, .csv or .pcapng. Created with mode 0600;
+    /// one that exists is emptied and keeps its mode
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<Output>,
     /// Begin a new file at this size or after this time, such as 100M or 1h
@@ -96,7 +97,7 @@ pub struct Outputs {
     /// Write or redraw at this interval [default: 1s on a terminal, else once at the end]
     #[arg(long, value_name = "TIME", value_parser = values::interval)]
     pub interval: Option<Duration>,
-    /// Write a ledger each interval, not only at the end
+    /// Write a ledger each interval too: like the last one, of the whole run so far
     #[arg(long, requires = "interval")]
     pub ledger: bool,
     /// Exit with 5 where the output is incomplete
@@ -117,7 +118,7 @@ pub struct Grouping {
     /// Only the N largest groups
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "events")]
     pub top: Option<u32>,
-    /// Order groups by this column: numbers descending, names ascending [default: packets]
+    /// Order groups by this column, or by rate or share: numbers descending, names ascending [default: packets]
     #[arg(long, value_name = "COLUMN", conflicts_with = "events")]
     pub sort: Option<String>,
 }

@@ -25,11 +25,13 @@ use plumb_kernel::Error;
 use plumb_kernel::probes::drops::{Config, Drops, Group, Late, NoiseRule, PreemptCount};
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
+use plumb_records::column::Shown;
 use plumb_records::drop::{Drop, DropGroup};
 use plumb_records::enrich::Kallsyms;
 use plumb_records::ledger::Ledger;
 use plumb_records::noise;
 use plumb_records::session::Session;
+use plumb_sinks::format::Layout;
 
 /// Plans, attaches, observes, concludes.
 pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
@@ -45,8 +47,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     };
     let mut storage = Storage::new();
     let (mut drops, tables) = load(&mut storage, &asked)?;
-    let record = if events { Drop::RECORD } else { DropGroup::RECORD };
-    let outputs = Outputs::open(&run, record)?;
+    let outputs = Outputs::open(&run, layout(events, &asked))?;
     drops.attach(&late(&asked, &tables))?;
     let ready = pipeline::ready(&run, command.as_mut())?;
     for missing in tables.missing.iter().cloned().chain(drops.context_refused().map(unknown_context)) {
@@ -76,6 +77,15 @@ fn load<'obj>(storage: &'obj mut Storage, asked: &Asked) -> Outcome<(Drops<'obj>
             .map_err(|_| Failure::failed("the thread that reads the kernel's symbols ended early"));
         Ok((drops?, tables?))
     })
+}
+
+/// What a format with one record kind holds.
+fn layout(events: bool, asked: &Asked) -> Layout {
+    if events {
+        Layout { record: Drop::RECORD, columns: Drop::COLUMNS, shown: Shown::ALL }
+    } else {
+        Layout { record: DropGroup::RECORD, columns: DropGroup::COLUMNS, shown: asked.shown }
+    }
 }
 
 /// What needs the kernel's symbols.

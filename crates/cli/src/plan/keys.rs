@@ -40,20 +40,26 @@ pub struct Order {
     pub column: usize,
     /// Counts, sizes and rates descend; names and identifiers ascend.
     pub descending: bool,
+    /// By the last interval alone, where rows show more than that.
+    pub recent: bool,
 }
 
-/// The order that --sort asks for, among the columns that are shown.
+/// What tables for people show of `packets`: it orders by that.
+const FIGURES: [&str; 2] = ["rate", "share"];
+
+/// The order that --sort asks for, among the columns that are shown and what tables show of them.
 pub fn order(word: &str, columns: &[Column], shown: impl Fn(usize) -> bool) -> Outcome<Order> {
     let known = || columns.iter().enumerate().filter(|(index, _)| shown(*index));
-    match known().find(|(_, column)| column.name == word) {
+    let name = if FIGURES.contains(&word) { "packets" } else { word };
+    match known().find(|(_, column)| column.name == name) {
         Some((index, column)) => {
             let descending =
                 matches!(column.kind, Kind::Count | Kind::Bytes | Kind::Rate | Kind::Nanoseconds);
-            Ok(Order { column: index, descending })
+            Ok(Order { column: index, descending, recent: word == "rate" })
         }
         None => Err(Failure::arguments(format!("--sort knows no column {word}")).help(format!(
             "columns are: {}",
-            known().map(|(_, column)| column.name).collect::<Vec<_>>().join(", ")
+            known().map(|(_, column)| column.name).chain(FIGURES).collect::<Vec<_>>().join(", ")
         ))),
     }
 }
@@ -83,9 +89,12 @@ mod tests {
 
     #[test]
     fn only_shown_columns_order() {
-        assert_eq!(order("packets", COLUMNS, |_| true).unwrap(), Order { column: 2, descending: true });
-        assert_eq!(order("comm", COLUMNS, |_| true).unwrap(), Order { column: 1, descending: false });
+        let by = |word| order(word, COLUMNS, |_| true).unwrap();
+        let packets = Order { column: 2, descending: true, recent: false };
+        assert_eq!((by("packets"), by("share")), (packets, packets));
+        assert_eq!(by("rate"), Order { recent: true, ..packets });
+        assert_eq!(by("comm"), Order { column: 1, descending: false, recent: false });
         let message = order("comm", COLUMNS, |index| index != 1).unwrap_err().to_string();
-        assert_eq!(message, "--sort knows no column comm; columns are: pid, packets");
+        assert_eq!(message, "--sort knows no column comm; columns are: pid, packets, rate, share");
     }
 }

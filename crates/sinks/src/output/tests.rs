@@ -1,11 +1,11 @@
 mod rotation;
 
 use super::*;
-use crate::format::Format;
+use crate::format::{Format, Layout};
 use crate::json::Json;
 use crate::pcapng::Origin;
 use crate::testing::{Packet, Sample, SampleRow};
-use plumb_records::column::Link;
+use plumb_records::column::{Link, Shown};
 use plumb_records::ledger::Ledger;
 use proptest::prelude::*;
 use std::fs;
@@ -71,7 +71,8 @@ fn row(number: u64) -> SampleRow {
 
 fn encoder(format: Format) -> Box<dyn Encode> {
     let origin = Origin { application: "plumb".to_owned(), ..Origin::default() };
-    format.encoder("sample", &origin)
+    let layout = Layout { record: "sample", columns: Sample::COLUMNS, shown: Shown::ALL };
+    format.encoder(layout, &origin)
 }
 
 /// What `records` rows are in this format.
@@ -111,10 +112,10 @@ proptest! {
             }
         }
         failed |= output.flush().is_err();
-        prop_assert_eq!(output.written() + output.lost(), RECORDS);
+        prop_assert_eq!(output.written() + output.lost().records, RECORDS);
         prop_assert_eq!(output.failure().is_some(), failed);
         let whole = encoded(format, output.written());
-        prop_assert!(failed || output.lost() == 0);
+        prop_assert!(failed || output.lost() == Weight::default());
         if output.written() > 0 {
             prop_assert_eq!(disk.bytes(), whole, "the file ends with the last record that is whole");
         } else {
@@ -134,7 +135,7 @@ fn a_disk_that_is_full_at_a_boundary() {
             let mut output = on(&disk, format);
             (0..6).for_each(|number| output.write(&row(number)).unwrap());
             output.flush().unwrap_err();
-            assert_eq!((output.written(), output.lost()), (records, 6 - records));
+            assert_eq!((output.written(), output.lost().records), (records, 6 - records));
             assert_eq!(disk.bytes(), whole, "{format:?} {records} {more}");
         }
     }
@@ -158,10 +159,10 @@ fn the_failure_tells_the_counts() {
 
 #[test]
 fn the_kernels_full_device() {
-    let mut output = Output::create(Path::new("/dev/full"), encoder(Format::Json), None).unwrap();
+    let mut output = Output::create(Path::new("/dev/full"), encoder(Format::Json), None, None).unwrap();
     output.write(&row(0)).unwrap();
     assert_eq!(output.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
-    assert_eq!((output.written(), output.lost()), (0, 1));
+    assert_eq!((output.written(), output.lost().records), (0, 1));
 }
 
 #[test]
@@ -169,12 +170,13 @@ fn a_full_file_is_cut() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.jsonl");
     fs::write(&path, "one\ntwo\nth").unwrap();
-    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    let append = || OpenOptions::new().append(true).open(&path).unwrap();
+    let mut file = Stream::new(append(), None, Stream::PATIENCE).unwrap();
     file.write_all(b"ree").unwrap();
     file.cut(5).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n");
     file.write_all(b"mine").unwrap();
-    OpenOptions::new().append(true).open(&path).unwrap().write_all(b"another's").unwrap();
+    append().write_all(b"another's").unwrap();
     file.cut(4).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\nmineanother's", "what others appended stays");
 }
@@ -183,7 +185,8 @@ fn a_full_file_is_cut() {
 fn a_closed_pipe_is_told_as_such() {
     let (reader, writer) = io::pipe().unwrap();
     let file = File::from(std::os::fd::OwnedFd::from(writer));
-    let mut output = Output::over(Box::new(file), "pipe".to_owned(), Box::new(Json::default()), None);
+    let stream = Stream::new(file, None, Stream::PATIENCE).unwrap();
+    let mut output = Output::over(Box::new(stream), "pipe".to_owned(), Box::new(Json::default()), None);
     output.write(&row(0)).unwrap();
     output.flush().unwrap();
     let mut first = vec![0; encoded(Format::Json, 1).len()];
@@ -211,12 +214,12 @@ fn only_whole_records_are_written_when_the_buffer_is_full() {
 }
 
 #[test]
-fn new_files_are_private_and_old_ones_emptied() {
+fn new_files_are_private_and_old_ones_emptied_in_place() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.jsonl");
     let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     let write = |number| {
-        let mut output = Output::create(&path, encoder(Format::Json), None).unwrap();
+        let mut output = Output::create(&path, encoder(Format::Json), None, None).unwrap();
         output.write(&row(number)).unwrap();
         output.flush().unwrap();
     };
@@ -226,18 +229,60 @@ fn new_files_are_private_and_old_ones_emptied() {
     write(0);
     assert_eq!(mode(), 0o640);
     assert_eq!(fs::read(&path).unwrap(), encoded(Format::Json, 1));
+    let link = directory.path().join("link.jsonl");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    drop(Output::create(&link, encoder(Format::Csv), None, None).unwrap());
+    assert_eq!(
+        (mode(), fs::read(&path).unwrap()),
+        (0o640, encoded(Format::Csv, 0)),
+        "the link's target is written"
+    );
     let missing = directory.path().join("no/out.jsonl");
-    let error = Output::create(&missing, encoder(Format::Json), None).err().unwrap().to_string();
+    let error = Output::create(&missing, encoder(Format::Json), None, None).err().unwrap().to_string();
     assert!(error.starts_with("cannot create ") && error.contains("no/out.jsonl: No such file"), "{error}");
 }
 
 #[test]
-fn kinds_without_a_place_are_counted() {
+fn a_pipe_without_a_reader_is_refused_and_one_that_is_stuck_is_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.jsonl");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let (asked, ask) = std::os::unix::net::UnixStream::pair().unwrap();
+    let create = |stop| Output::create(&path, encoder(Format::Json), None, stop);
+    let stop = StopRequest::new(asked.into());
+    let error = create(None).err().unwrap().to_string();
+    assert!(error.ends_with("out.jsonl: nothing reads from this pipe; start its reader first"), "{error}");
+    let reader = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&path).unwrap();
+    let mut output = create(Some(stop)).unwrap();
+    (&ask).write_all(b"!").unwrap();
+    let mut records = 0;
+    let error = loop {
+        records += 1;
+        if let Err(error) = output.write(&row(records)) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    let (written, lost) = (output.written(), output.lost().records);
+    assert!(written > 0 && lost > 0 && written + lost == records, "{written} and {lost} of {records}");
+    drop(reader);
+}
+
+#[test]
+fn kinds_without_a_place_and_records_about_the_run_are_not_counted() {
     let disk = Disk::new(usize::MAX, usize::MAX);
     let mut output = on(&disk, Format::Csv);
-    output.write(&Ledger::default()).unwrap();
+    output.write_as(&Ledger::default(), Weight::ABOUT).unwrap();
     output.write(&row(0)).unwrap();
     output.flush().unwrap();
-    assert_eq!((output.written(), output.left_out(), output.lost()), (1, 1, 0));
+    assert_eq!((output.written(), output.lost()), (1, Weight::default()));
     assert_eq!(disk.bytes(), encoded(Format::Csv, 1));
+    let full = Disk::new(10, usize::MAX);
+    let mut output = on(&full, Format::Json);
+    output.write_as(&Ledger::default(), Weight::ABOUT).unwrap();
+    output.write_as(&row(0), Weight::group(70)).unwrap();
+    output.flush().unwrap_err();
+    output.write_as(&row(0), Weight::group(7)).unwrap_err();
+    output.write_as(&Ledger::default(), Weight::ABOUT).unwrap_err();
+    assert_eq!((output.written(), output.lost()), (0, Weight { records: 2, packets: 77 }));
 }

@@ -144,8 +144,31 @@ fn a_full_disk_is_an_error_with_counts() -> TestResult {
     let records = Records::parse(&text)?;
     let events = records.of("drop").count();
     ensure!(events > 10 && (events as u64) < dropped, "{events} events of {dropped}");
-    let whole = format!("{} records are whole", records.0.len());
+    let whole = format!("{events} records are whole");
     ensure!(finished.stderr.contains(&whole), "{whole}: {}", finished.stderr);
+    let same = format!(" {events} written one by one");
+    ensure!(finished.stdout.contains(&same), "{same}: {}", finished.stdout);
+    Ok(())
+}
+
+#[test]
+fn groups_that_found_no_room_are_lost_packets() -> TestResult {
+    let bench = Bench::new()?;
+    let disk = Small::new(4096)?;
+    let file = disk.0.path().join("groups.jsonl");
+    let mut plumb = bench.start(&file, &["--interval", "5ms"])?;
+    let mut dropped = 0;
+    wait_for("the disk to be full", || {
+        dropped += bench.drop(PACKETS)?;
+        plumb.ended()
+    })?;
+    let finished = plumb.wait()?;
+    finished.failed_with(1, &["No space left", " records are whole", " were lost"])?;
+    let groups = read(&file)?.packets(|_| true);
+    ensure!(groups > 0 && groups < dropped, "{groups} of {dropped}");
+    ensure!(finished.stdout.contains(" lost on the way out"), "{}", finished.stdout);
+    let counted = format!(" {groups} counted in groups");
+    ensure!(finished.stdout.contains(&counted), "{counted}: {}", finished.stdout);
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use crate::args::bench::Drops;
 use crate::failure::{Failure, Outcome};
 use crate::text::{style, width};
 use plumb_records::bench::Bench;
-use plumb_sinks::format::Format;
-use plumb_sinks::pcapng::Origin;
+use plumb_sinks::Encode as _;
+use plumb_sinks::json::Json;
 use plumb_sinks::text::table::{Head, Table};
 use plumb_sinks::text::units;
 use std::io::IsTerminal;
@@ -79,7 +79,7 @@ impl Rows {
 
     /// One line per record.
     pub fn json(&self) -> Outcome<String> {
-        let mut encoder = Format::Json.encoder(Bench::RECORD, &Origin::default());
+        let mut encoder = Json::default();
         let mut bytes = Vec::new();
         for record in self.records() {
             encoder.encode(&record, &mut bytes);

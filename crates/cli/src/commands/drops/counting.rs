@@ -58,8 +58,13 @@ pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>)
     counting.finish(Span { start: begun, end: detached })?;
     let Counting { drops, view, .. } = counting;
     view.tell_unknown(drops.groups());
+    // What is not in every output by now is lost.
+    view.outputs.flush();
     let mut ledger = view.ledger(drops, detached, true);
-    ledger.records = view.outputs.records();
+    let lost = view.outputs.lost().min(ledger.aggregated);
+    ledger.aggregated -= lost;
+    ledger.ungrouped = ledger.ungrouped.min(ledger.aggregated);
+    ledger.lost_user += lost;
     Ok(Seen { end, ledger: ledger.closed() })
 }
 
@@ -146,20 +151,20 @@ impl Counting<'_, '_, '_> {
         let time = interval.then(|| names.time(span.start));
         let duration_ns = span.nanoseconds();
         let groups = self.drops.groups();
-        arrange(parts, groups, asked, names);
+        arrange(parts, groups, asked, names, None);
         for part in &*parts {
             let Some(group) = groups.get(part.index) else { continue };
             let stack = stack(self.drops, group, asked, names);
             let Part { packets, bytes, .. } = *part;
             let group =
                 DropGroup { time, duration_ns, packets, bytes, stack, ..names.group(group, span.end) };
-            outputs.write(&DropGroupRow { group, shown: asked.shown });
+            outputs.write_group(&DropGroupRow { group, shown: asked.shown }, packets);
             self.rows += 1;
         }
         if ungrouped.0 > 0 {
             let (packets, bytes) = ungrouped;
             let group = DropGroup { time, duration_ns, packets, bytes, ..DropGroup::default() };
-            outputs.write(&DropGroupRow { group, shown: asked.shown });
+            outputs.write_group(&DropGroupRow { group, shown: asked.shown }, packets);
             self.rows += 1;
         }
     }
@@ -215,7 +220,8 @@ impl Counting<'_, '_, '_> {
         if all == 0 {
             return table::empty(&drops.ledger(), asked);
         }
-        arrange(&mut parts, drops.groups(), asked, names);
+        let live = (heading == Heading::Live).then_some(past);
+        arrange(&mut parts, drops.groups(), asked, names, live);
         let more = parts.len().saturating_sub(most);
         parts.truncate(most);
         let columns = table::columns(&asked.keys, self.several_namespaces);
@@ -226,7 +232,7 @@ impl Counting<'_, '_, '_> {
             .map(|(part, group)| {
                 let history = past.history(part.index);
                 let recent = match heading {
-                    Heading::Live => history.last().copied().unwrap_or(0),
+                    Heading::Live => past.recent(part.index),
                     Heading::Interval | Heading::Total => part.packets,
                 };
                 let stack = stack(drops, group, asked, names);

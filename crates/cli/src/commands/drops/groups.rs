@@ -70,6 +70,11 @@ impl Past {
         self.last_interval
     }
 
+    /// Packets of a group in the last interval.
+    pub fn recent(&self, index: usize) -> u64 {
+        self.history(index).last().copied().unwrap_or(0)
+    }
+
     /// Packets of a group in each of the last intervals, the oldest first.
     pub fn history(&self, index: usize) -> &[u64] {
         self.histories.get(index).map_or(&[], |history| history.as_slice())
@@ -118,11 +123,21 @@ impl SortKey {
     }
 }
 
-/// Orders the parts as --sort asks, the larger first among equals, and keeps the --top of them.
-pub fn arrange(parts: &mut Vec<Part>, groups: &[Group], asked: &Asked, names: &mut Names) {
+/// Orders the parts as --sort asks, the larger first among equals, and keeps the --top of them. `past` is given where
+/// parts are totals beside the rate of the last interval.
+pub fn arrange(
+    parts: &mut Vec<Part>,
+    groups: &[Group],
+    asked: &Asked,
+    names: &mut Names,
+    past: Option<&Past>,
+) {
     let order = asked.order;
+    let recent = past.filter(|_| order.recent);
     match DropGroup::COLUMNS.get(order.column).map(|column| column.name) {
-        Some("packets") => parts.sort_by_key(|part| std::cmp::Reverse(part.packets)),
+        Some("packets") => parts.sort_by_key(|part| {
+            std::cmp::Reverse((recent.map(|past| past.recent(part.index)), part.packets))
+        }),
         Some("bytes") => parts.sort_by_key(|part| std::cmp::Reverse(part.bytes)),
         _ => {
             parts.sort_by_key(|part| std::cmp::Reverse(part.packets));

@@ -1,5 +1,4 @@
 use super::*;
-use crate::csv::Csv;
 use crate::rotate::Rotate;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ fn rotation_by_size_divides_no_record_and_repeats_the_header() {
     const LIMIT: u64 = 2000;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.csv");
-    let mut output = Output::create(&path, Box::new(Csv::new("sample")), Some(Rotate::Size(LIMIT))).unwrap();
+    let mut output = Output::create(&path, encoder(Format::Csv), Some(Rotate::Size(LIMIT)), None).unwrap();
     for number in 0..200 {
         output.write(&row(number)).unwrap();
     }
@@ -40,7 +39,7 @@ fn rotation_by_size_divides_no_record_and_repeats_the_header() {
 fn a_record_longer_than_the_limit_has_its_own_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.pcapng");
-    let mut output = Output::create(&path, encoder(Format::Pcapng), Some(Rotate::Size(1))).unwrap();
+    let mut output = Output::create(&path, encoder(Format::Pcapng), Some(Rotate::Size(1)), None).unwrap();
     for _ in 0..3 {
         output.write(&row(0)).unwrap();
     }
@@ -54,7 +53,7 @@ fn rotation_by_time_leaves_no_empty_file_and_goes_on_numbering() {
     let path = directory.path().join("out.jsonl");
     let run = || {
         let rotate = Rotate::Every(Duration::from_nanos(1));
-        let mut output = Output::create(&path, encoder(Format::Json), Some(rotate)).unwrap();
+        let mut output = Output::create(&path, encoder(Format::Json), Some(rotate), None).unwrap();
         output.flush().unwrap();
         for _ in 0..3 {
             output.write(&row(0)).unwrap();
@@ -72,17 +71,17 @@ fn rotation_by_time_leaves_no_empty_file_and_goes_on_numbering() {
 fn rotation_that_fails_loses_only_what_it_counts() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.jsonl");
-    let mut output = Output::create(&path, encoder(Format::Json), Some(Rotate::Size(1))).unwrap();
+    let mut output = Output::create(&path, encoder(Format::Json), Some(Rotate::Size(1)), None).unwrap();
     output.write(&row(0)).unwrap();
     output.flush().unwrap();
     fs::remove_file(&path).unwrap();
     assert_eq!(output.write(&row(1)).unwrap_err().kind(), io::ErrorKind::NotFound);
-    assert_eq!((output.written(), output.lost()), (1, 1));
+    assert_eq!((output.written(), output.lost().records), (1, 1));
 }
 
 #[test]
 fn what_is_not_a_file_cannot_be_rotated() {
-    let created = Output::create(Path::new("/dev/null"), encoder(Format::Json), Some(Rotate::Size(1)));
+    let created = Output::create(Path::new("/dev/null"), encoder(Format::Json), Some(Rotate::Size(1)), None);
     assert_eq!(
         created.err().unwrap().to_string(),
         "cannot create /dev/null: only a regular file can be rotated"
