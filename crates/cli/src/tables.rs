@@ -24,11 +24,14 @@ pub struct Tables {
 impl Tables {
     /// Reads everything. Takes some 50 ms, most of them for the symbols.
     pub fn read() -> Self {
-        // The BTF is the larger text and is let go before the symbols are read.
-        let reasons = reasons();
         let mut missing = Vec::new();
+        // The BTF is the larger text and is let go before the symbols are read.
+        let (reasons, skips_init) = types();
         if reasons.is_empty() {
             missing.push("drop reasons are numbers: the kernel's BTF could not be read".to_owned());
+        }
+        if skips_init {
+            missing.push(format!("drops may be missing: {}", support::SKIPS_INIT));
         }
         let read = support::kallsyms().and_then(|file| Source::read(file, "/proc/modules".into()));
         let (symbols, source) =
@@ -48,12 +51,17 @@ impl Tables {
 
 /// The drop reasons of the running kernel and of its modules; empty where its BTF cannot be read.
 pub fn reasons() -> Reasons {
-    let Ok(bytes) = support::btf() else { return Reasons::default() };
-    let Ok(vmlinux) = Btf::new(&bytes) else { return Reasons::default() };
+    types().0
+}
+
+/// The reasons, and whether the kernel hides PID 1.
+fn types() -> (Reasons, bool) {
+    let Ok(bytes) = support::btf() else { return Default::default() };
+    let Ok(vmlinux) = Btf::new(&bytes) else { return Default::default() };
     let mut reasons = Reasons::from_btf(&vmlinux).unwrap_or_default();
     for (_, bytes) in support::module_btf(|name| reasons.wants_module(name)) {
         // A damaged module costs its own names only.
         let _ = Btf::split(&bytes, &vmlinux).and_then(|module| reasons.add_module(&module));
     }
-    reasons
+    (reasons, support::skips_init(&vmlinux))
 }

@@ -1,6 +1,8 @@
 //! What the machine is like that the tests run on.
 
 use anyhow::{Result, ensure};
+use plumb_kernel::support;
+use plumb_records::enrich::btf::Btf;
 
 /// Whether this machine is emulated instruction by instruction, so that packets are few and times mean nothing.
 pub fn emulated() -> bool {
@@ -17,4 +19,9 @@ pub fn two_cpus() -> Result<()> {
     let cpus = std::thread::available_parallelism()?.get();
     ensure!(cpus >= 2, "this machine lets us use {cpus} CPU");
     Ok(())
+}
+
+/// Whether the kernel skips our programs in interrupts of PID 1, so that a count may be short by what those dropped.
+pub fn hides_pid_1() -> Result<bool> {
+    Ok(support::skips_init(&Btf::new(&support::btf()?)?))
 }

@@ -1,8 +1,9 @@
 //! Each fact with what it costs the user where it is missing, and what would help.
 
 use super::tries::Tried;
-use super::{Fact, host};
+use super::{Fact, SKIPS_INIT, host, skips_init};
 use crate::error::Class;
+use plumb_records::enrich::btf::Btf;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -98,7 +99,7 @@ fn effective_capabilities() -> (u64, &'static str) {
 
 /// What files of the kernel tell.
 pub(super) fn kernel() -> Vec<Fact> {
-    vec![vmlinux_btf(), lockdown(), jit(), kallsyms(), tracefs(), bpffs()]
+    vec![vmlinux_btf(), lockdown(), init(), jit(), kallsyms(), tracefs(), bpffs()]
 }
 
 /// BTF of the running kernel.
@@ -131,6 +132,20 @@ pub(super) fn lockdown() -> Fact {
         costs: unless(usable, "BPF programs may not read kernel memory"),
         help: unless(usable, "boot with lockdown=integrity or none"),
         needed_by: OBSERVING,
+        class: Class::Unsupported,
+    }
+}
+
+/// Whether what happens while PID 1 runs is seen.
+fn init() -> Fact {
+    let hidden = host::btf().is_ok_and(|bytes| Btf::new(&bytes).is_ok_and(|types| skips_init(&types)));
+    Fact {
+        name: "pid_1",
+        usable: !hidden,
+        found: if hidden { SKIPS_INIT.into() } else { "seen as any other".into() },
+        costs: unless(!hidden, "drops in interrupts of PID 1 are missing from every count"),
+        help: unless(!hidden, "a kernel without that rule; the interrupts of another CPU than PID 1 runs on"),
+        needed_by: NONE,
         class: Class::Unsupported,
     }
 }

@@ -1,4 +1,4 @@
-//! A reader of BPF type format that looks for enums. It is total: whatever the bytes, the answer is a value or a
+//! A reader of BPF type format that looks for enums and for members of structs. It is total: whatever the bytes, the answer is a value or a
 //! [`BtfError`], in memory proportional to the input.
 //!
 //! The format is described in the kernel's Documentation/bpf/btf.rst and include/uapi/linux/btf.h.
@@ -153,6 +153,23 @@ impl<'a> Btf<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Whether the struct has a member of that name; false where this BTF has no such struct.
+    ///
+    /// # Errors
+    /// Where a type or a name is damaged.
+    pub fn has_member(&self, structure: &str, member: &str) -> Result<bool, BtfError> {
+        for item in self.types() {
+            let item = item?;
+            if item.kind() != kind::STRUCT || self.name(item.name)? != structure {
+                continue;
+            }
+            // struct btf_member: name_off, type, offset.
+            let mut names = item.tail.chunks_exact(12).filter_map(|bytes| number(bytes, 0, self.swapped));
+            return names.try_fold(false, |found, name| Ok(found || self.name(name)? == member));
+        }
+        Ok(false)
     }
 
     fn members(&self, item: &Type<'a>) -> Result<Vec<(i128, &'a str)>, BtfError> {

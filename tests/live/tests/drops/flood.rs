@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use plumb_kernel::support;
 use plumb_lab::flood::{Flood, dropped, flood, pin};
 use plumb_lab::{Host, Lab};
-use plumb_live::machine::{emulated, flood_size, two_cpus};
+use plumb_live::machine::{emulated, flood_size, hides_pid_1, two_cpus};
 use plumb_live::{Plumb, Records, Running, TestResult, base_symbol};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -183,8 +183,8 @@ fn recursion_misses_are_in_the_account() -> TestResult {
 
 /// Whether there were recursion misses and every packet that other counters know is in the account.
 ///
-/// Not every run shows it: drops of other namespaces may be among the misses, and on 6.18 now and then a softirq's worth
-/// of datagrams that UdpNoPorts counts passes the tracepoint unseen, by several observers alike and without a miss.
+/// Drops of other namespaces may be among the misses, so an account may hold more, and is tried again. It holds less
+/// only where the kernel hides PID 1.
 fn provoke(lab: &Lab, flood: &Flood<'_>) -> Result<bool> {
     let receiver = lab.receiver();
     let refused_before = receiver.nft_counter()?;
@@ -205,7 +205,9 @@ fn provoke(lab: &Lab, flood: &Flood<'_>) -> Result<bool> {
     ensure!(counted <= seen.dropped, "{counted} counted of {}: {ledger}", seen.dropped);
     println!("{counted} of {} counted, {} missed, {refused} refused: {ledger}", seen.dropped, seen.misses);
     let independent = seen.dropped + refused + records.account("filtered")?;
-    Ok(seen.misses > 0 && records.account("seen")? == independent)
+    let told = records.account("seen")?;
+    ensure!(told >= independent || hides_pid_1()?, "{told} seen of {independent}: {ledger}");
+    Ok(seen.misses > 0 && told == independent)
 }
 
 /// Does `work` while a process on the CPU that the flood is steered to sends what its own host's rules drop.

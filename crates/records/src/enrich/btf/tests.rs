@@ -16,6 +16,18 @@ fn a_compilers_enums() {
 }
 
 #[test]
+fn members_of_structs() {
+    let mut build = Build::new();
+    let (name, first, second) = (build.name("task"), build.name("pid"), build.name("tgid"));
+    build.words(&[name, 4 << 24 | 2, 8, first, 0, 0, second, 0, 32]);
+    let bytes = build.bytes();
+    let btf = Btf::new(&bytes).unwrap();
+    assert_eq!(btf.has_member("task", "tgid"), Ok(true));
+    assert_eq!(btf.has_member("task", "comm"), Ok(false));
+    assert_eq!(btf.has_member("other", "tgid"), Ok(false));
+}
+
+#[test]
 fn the_other_byte_order() {
     let mut swapped = Build::new().enumeration("e", &[(258, "A")]).bytes();
     let (header, body) = swapped.split_at_mut(4);
@@ -99,6 +111,7 @@ fn the_running_kernel() {
 fn read_everything(bytes: &[u8]) {
     let Ok(btf) = Btf::new(bytes) else { return };
     let _ = btf.enums(|_| true);
+    let _ = btf.has_member("s", "m");
     let _ = Btf::split(bytes, &btf).and_then(|split| split.enums(|_| true));
 }
 
