@@ -6,6 +6,7 @@ pub mod explain;
 pub mod lab;
 pub mod observing;
 pub mod values;
+pub mod xdp;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Drops(Box<drops::Drops>),
+    Xdp(xdp::Xdp),
     Explain(explain::Explain),
     Lab(lab::Lab),
     Doctor(Doctor),
@@ -32,6 +34,8 @@ pub enum Command {
     Schema(Schema),
     #[command(name = crate::child::SUBCOMMAND, hide = true)]
     Become(Become),
+    #[command(name = crate::commands::xdp::RESTORE, hide = true)]
+    Restore(xdp::Restore),
 }
 
 /// What this kernel and these privileges allow, and what to do about the rest

@@ -6,6 +6,7 @@ pub mod drops;
 pub mod explain;
 pub mod lab;
 pub mod schema;
+pub mod xdp;
 
 use crate::args::{Cli, Command};
 use crate::child;
@@ -15,12 +16,14 @@ use crate::failure::{Exit, Outcome};
 pub fn run(cli: Cli) -> Outcome<Exit> {
     match cli.command {
         Command::Drops(arguments) => drops::run(&arguments, cli.verbose),
+        Command::Xdp(arguments) => xdp::run(&arguments, cli.verbose),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Become(arguments) => Ok(child::wait_and_become(arguments.pipe, &arguments.command)),
+        Command::Restore(arguments) => xdp::restore(&arguments),
     }
 }
 

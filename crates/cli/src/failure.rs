@@ -96,6 +96,13 @@ impl Failure {
         self
     }
 
+    /// What it is about, before what failed.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        self.what = format!("{what}: {}", self.what);
+        self
+    }
+
     /// The causes below the first, and the detail: one line each.
     pub fn chain(&self) -> Vec<String> {
         let mut lines = Vec::new();

@@ -73,3 +73,27 @@ fn restore_on_panic() {
         }));
     });
 }
+
+/// Lines of at most `columns` characters, colour aside: only the title and the footer can be longer.
+pub fn fit(text: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        if line.contains('\x1b') || line.chars().count() <= columns {
+            out.push_str(line);
+        } else {
+            out.extend(line.chars().take(columns));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fit;
+
+    #[test]
+    fn long_lines_are_cut() {
+        assert_eq!(fit("abcdef\nab\n", 4), "abcd\nab\n");
+    }
+}

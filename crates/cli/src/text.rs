@@ -88,8 +88,13 @@ pub fn footer(ledger: &Ledger, footing: Footing) -> String {
     parts.join(", ")
 }
 
-/// The ledger in one sentence.
+/// The ledger of dropped packets in one sentence.
 pub fn sentence(ledger: &Ledger) -> String {
+    sentence_about("drop", ledger)
+}
+
+/// The ledger in one sentence: `unit` is what was seen, one of them.
+pub fn sentence_about(unit: &str, ledger: &Ledger) -> String {
     let whole = |what: &str, count: u64| (count > 0).then(|| format!("{} {what}", units::count(count)));
     let parts = [
         whole("counted in groups", ledger.aggregated),
@@ -105,9 +110,9 @@ pub fn sentence(ledger: &Ledger) -> String {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let lost = if ledger.lost() == 0 { "nothing lost" } else { "the output is incomplete" };
     let seen = match ledger.seen {
-        0 => "no drops".to_owned(),
-        1 => "1 drop".to_owned(),
-        seen => format!("{} drops", units::count(seen)),
+        0 => format!("no {unit}s"),
+        1 => format!("1 {unit}"),
+        seen => format!("{} {unit}s", units::count(seen)),
     };
     let time = units::duration(ledger.duration_ns);
     let fate = if parts.is_empty() { lost.to_owned() } else { format!("{}; {lost}", parts.join(", ")) };

@@ -28,7 +28,7 @@ impl Default for Storage {
 }
 
 /// An attached program, as -v and the ledger want to know it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Attached {
     /// Where it is attached.
     pub hook: &'static str,

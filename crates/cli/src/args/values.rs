@@ -58,6 +58,14 @@ pub fn rotate(text: &str) -> Result<Rotate, String> {
         .map_err(|_| "neither a size such as 100M nor a time such as 1h".to_owned())
 }
 
+/// A percentage from 0 to 100, such as `50`, `12.5` or `0.1%`.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>().ok();
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .ok_or_else(|| "not a percentage from 0 to 100".to_owned())
+}
+
 /// How many dropped packets are too many.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FailOver {

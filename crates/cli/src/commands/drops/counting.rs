@@ -10,7 +10,7 @@ use crate::failure::{Failure, Outcome};
 use crate::meter::{self, Meter};
 use crate::pipeline::{End, Observed, Stop, observe as run_loop};
 use crate::plan::Stdout;
-use crate::screen::Screen;
+use crate::screen::{Screen, fit};
 use crate::text::{self, Footing};
 use plumb_kernel::probes::drops::{Drops, Group};
 use plumb_records::drop::{DropGroup, DropGroupRow};
@@ -195,7 +195,7 @@ impl Counting<'_, '_, '_> {
         out.push('\n');
         out.push_str(&self.footer(self.past.last_interval(), span));
         let Some(screen) = &self.screen else { return Ok(()) };
-        match screen.draw(&table::fit(&out, columns)) {
+        match screen.draw(&fit(&out, columns)) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
                 self.view.outputs.close();

@@ -179,23 +179,9 @@ pub fn empty(ledger: &Ledger, asked: &Asked) -> String {
     out
 }
 
-/// Lines of at most `columns` characters, colour aside: only the title and the footer can be longer.
-pub fn fit(text: &str, columns: usize) -> String {
-    let mut out = String::with_capacity(text.len());
-    for line in text.lines() {
-        if line.contains('\x1b') || line.chars().count() <= columns {
-            out.push_str(line);
-        } else {
-            out.extend(line.chars().take(columns));
-        }
-        out.push('\n');
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Heading, Line, Rows, columns, fit, render};
+    use super::{Heading, Line, Rows, columns, render};
     use plumb_records::drop::DropGroup;
     use plumb_sinks::text::Style;
     use std::time::Duration;
@@ -277,10 +263,5 @@ NETFILTER_DROP  nft_do_chain+0x3e8…      500  -            -                  
         for title in ["interface", "protocol", "src_port"] {
             assert!(wide.contains(title), "{wide}");
         }
-    }
-
-    #[test]
-    fn long_lines_are_cut() {
-        assert_eq!(fit("abcdef\nab\n", 4), "abcd\nab\n");
     }
 }

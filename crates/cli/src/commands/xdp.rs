@@ -1,0 +1,22 @@
+//! `plumb xdp`: what XDP does to packets, and what that costs.
+
+mod attaching;
+mod counting;
+mod restore;
+mod run;
+mod sample;
+mod streaming;
+mod table;
+mod target;
+
+use crate::args::xdp::{What, Xdp};
+use crate::failure::{Exit, Outcome};
+
+pub use restore::{RESTORE, restore};
+
+/// Runs what was asked for.
+pub fn run(arguments: &Xdp, verbose: bool) -> Outcome<Exit> {
+    match &arguments.what {
+        What::Run(arguments) => run::run(arguments, verbose),
+    }
+}

@@ -1,0 +1,334 @@
+//! `plumb xdp run`: plans, attaches, observes, concludes.
+
+use super::restore::Restoring;
+use super::sample::{self, Sample};
+use super::target::{self, Targets};
+use super::{attaching, counting, streaming};
+use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
+use crate::args::xdp::{
+    Action as ActionWord, By, Mode as ModeWord, Run as Arguments, Transport as TransportWord,
+};
+use crate::child::{self, Beside};
+use crate::clock::{Moment, Span};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::outputs::Outputs;
+use crate::pipeline::{self, End};
+use crate::plan::{Run, Stdout};
+use crate::signals::Signals;
+use crate::{meter, text};
+use plumb_kernel::probes::xdp::{self, Action, Config, Fault, Faults, Mode, Shared, Transport, Xdp};
+use plumb_kernel::ring::Wakeup;
+use plumb_kernel::session::{Attached, Storage};
+use plumb_kernel::support;
+use plumb_records::column::{Shown, Time};
+use plumb_records::ledger::Ledger;
+use plumb_records::session::Session;
+use plumb_records::xdp::{XdpAction, XdpPacket};
+use plumb_sinks::format::{Format, Layout};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The word for what this ledger counts.
+const UNIT: &str = "packet";
+/// How often a reader on a timer looks.
+const TIMER: Duration = Duration::from_millis(10);
+
+/// What a run is asked to do.
+#[derive(Debug)]
+pub struct Asked {
+    /// What the programs do.
+    pub config: Config,
+    /// The mode to attach in; `None`: native where that works.
+    pub mode: Option<Mode>,
+    /// Take the place of programs that are there.
+    pub replace: bool,
+    /// Counts for each CPU.
+    pub by_cpu: bool,
+    /// Columns of `xdp_action`.
+    pub shown: Shown,
+}
+
+/// What a run shows, and to whom.
+pub struct View<'a> {
+    pub run: &'a Run,
+    pub asked: &'a Asked,
+    pub targets: Targets,
+    pub outputs: Outputs,
+    pub ready: Moment,
+    clock_offset: i64,
+    /// What two readings of the clock tell of nothing.
+    pub clock_cost_ns: Option<u64>,
+    faults: Option<Faults<'a>>,
+}
+
+/// How a run went.
+pub struct Seen {
+    pub end: End,
+    pub ledger: Ledger,
+}
+
+/// Plans, attaches, observes, concludes.
+pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
+    let run =
+        Run::of(&arguments.ends, &arguments.output, &arguments.command, arguments.telling.events, verbose)?;
+    let asked = resolve(arguments)?;
+    let mut targets = target::resolve(&arguments.interface, arguments.netns.as_deref())?;
+    support::require("xdp")?;
+    let mut signals = Signals::install()?;
+    let mut command = match run.command.as_slice() {
+        [] => None,
+        command => Some(Beside::prepare(command)?),
+    };
+    let mut storages: Vec<Storage> = targets.all.iter().map(|_| Storage::new()).collect();
+    // Declared before the programs, so that they restore after those are gone, whatever happens.
+    let mut restoring = Vec::new();
+    let (mut programs, shared) = load(&mut storages, &asked.config)?;
+    for (target, program) in targets.all.iter_mut().zip(&programs) {
+        target.program = program.facts();
+    }
+    let clock_cost_ns = if asked.config.time { Some(xdp::clock_cost_ns()?.round() as u64) } else { None };
+    let outputs = Outputs::open(&run, layout(&asked))?;
+    let mut room = Storage::new();
+    let faults = Faults::attach(&mut room);
+    attaching::attach(&mut targets, &mut programs, &asked, &mut restoring)?;
+    let mut view = View {
+        run: &run,
+        asked: &asked,
+        targets,
+        outputs,
+        ready: Moment::now(),
+        clock_offset: support::clock_offset_ns(),
+        clock_cost_ns,
+        faults: None,
+    };
+    match faults {
+        Ok(faults) => view.faults = Some(faults),
+        Err(error) => text::note(format_args!("exceptions and redirect errors are not counted: {error}")),
+    }
+    let seen = if asked.config.events.is_some() {
+        streaming::observe(&mut programs, &shared, &mut view, &mut signals, &mut command)?
+    } else {
+        counting::observe(&mut programs, &mut view, &mut signals, &mut command)?
+    };
+    restoring.into_iter().for_each(Restoring::finish);
+    if let Some(command) = &mut command {
+        command.stop(signals.interrupted());
+    }
+    conclude(view, &seen)
+}
+
+/// Loads a program for each interface; nothing is attached yet.
+fn load<'obj>(storages: &'obj mut [Storage], config: &Config) -> Outcome<(Vec<Xdp<'obj>>, Shared)> {
+    let mut programs: Vec<Xdp<'obj>> = Vec::new();
+    let mut shared: Option<Shared> = None;
+    for (number, storage) in storages.iter_mut().enumerate() {
+        let number = u16::try_from(number).map_err(|_| Failure::arguments("too many interfaces"))?;
+        let program = Xdp::load(storage, config, number, shared.as_ref())?;
+        if shared.is_none() {
+            shared = Some(program.share(config)?);
+        }
+        programs.push(program);
+    }
+    let shared = shared.ok_or_else(|| Failure::arguments("no interface was given"))?;
+    Ok((programs, shared))
+}
+
+/// Refuses what would have no effect.
+fn resolve(arguments: &Arguments) -> Outcome<Asked> {
+    let Arguments { verdict, attaching, telling, output, .. } = arguments;
+    let file = output.output.as_ref().map(|output| output.format);
+    if file == Some(Format::Pcapng) || output.format == Some(FormatWord::Pcapng) {
+        return Err(Failure::arguments("plumb xdp captures no packets for pcapng").help("use json or csv"));
+    }
+    let action = match verdict.action {
+        Some(ActionWord::Drop) if verdict.drop_percent.is_none() => Action::Drop,
+        Some(ActionWord::Drop | ActionWord::Pass) | None => Action::Pass,
+        Some(ActionWord::Abort) => Action::Aborted,
+        Some(ActionWord::Tx) => Action::Tx,
+    };
+    let by_cpu = telling.by == Some(By::Cpu);
+    let transport = match telling.transport {
+        None | Some(TransportWord::Ring) => Transport::Ring,
+        Some(TransportWord::Perf) => Transport::Perf,
+    };
+    let config = Config {
+        action,
+        drop_share: verdict.drop_percent.unwrap_or(0.0) / 100.0,
+        time: telling.time,
+        events: telling.events.then_some(transport),
+        print: telling.trace_printk,
+        ring_size: telling.ring_size,
+        wakeup: match telling.wakeup {
+            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
+            Some(WakeupWord::Busy) => Wakeup::Busy,
+            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
+        },
+    };
+    let mode = match attaching.mode {
+        ModeWord::Auto => None,
+        ModeWord::Native => Some(Mode::Native),
+        ModeWord::Generic => Some(Mode::Generic),
+    };
+    let shown = XdpAction::shown_for(by_cpu, telling.time);
+    Ok(Asked { config, mode, replace: attaching.replace, by_cpu, shown })
+}
+
+/// What a format with one record kind holds.
+fn layout(asked: &Asked) -> Layout {
+    if asked.config.events.is_some() {
+        Layout { record: XdpPacket::RECORD, columns: XdpPacket::COLUMNS, shown: Shown::ALL }
+    } else {
+        Layout { record: XdpAction::RECORD, columns: XdpAction::COLUMNS, shown: asked.shown }
+    }
+}
+
+impl View<'_> {
+    /// Everything is attached: privileges go, CMD begins, and the first record and line say what runs.
+    pub fn begin(&mut self, command: &mut Option<Beside>) -> Outcome<()> {
+        self.ready = pipeline::ready(self.run, command.as_mut())?;
+        let mut hooks: Vec<Attached> = self.targets.all.iter().map(|target| target.program.clone()).collect();
+        hooks.extend(self.faults.iter().flat_map(|faults| faults.mechanisms().iter().cloned()));
+        let host = support::host();
+        let names = self.targets.all.iter().map(|target| format!("interface {}", target.name));
+        let mut mechanisms: Vec<(String, String)> = self.targets.all.iter().map(place).collect();
+        let others = hooks.iter().filter(|hook| hook.hook != "xdp");
+        mechanisms.extend(others.map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned())));
+        self.outputs.write_about(&Session {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: host.name,
+            kernel: host.kernel,
+            boot_id: host.boot_id,
+            command: std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join(" "),
+            filters: names.collect(),
+            mechanisms,
+            clock_offset_ns: self.clock_offset,
+        });
+        self.outputs.flush();
+        if self.run.verbose {
+            for hook in hooks {
+                text::note(format_args!(
+                    "{} by {}: program {}, {} bytes of BPF, {} bytes of machine code",
+                    hook.hook, hook.mechanism, hook.id, hook.bpf_bytes, hook.jited_bytes
+                ));
+            }
+        }
+        if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
+            self.say(&format!("{}\n", self.title()))?;
+        }
+        Ok(())
+    }
+
+    /// What runs, where, in which mode.
+    pub fn title(&self) -> String {
+        let places: Vec<String> = self
+            .targets
+            .all
+            .iter()
+            .map(|target| {
+                let (hook, mode) = place(target);
+                format!("{} ({mode}, program {})", hook.trim_start_matches("xdp/"), target.program.id)
+            })
+            .collect();
+        let Config { action, drop_share, .. } = &self.asked.config;
+        let verdict = match drop_share {
+            0.0 => action.name().to_owned(),
+            share => format!("DROP {}%, else {}", share * 100.0, action.name()),
+        };
+        let clock = self.clock_cost_ns.map(|cost| format!(", the clock's own cost {cost} ns"));
+        format!("XDP {verdict} on {}{}", places.join(", "), clock.unwrap_or_default())
+    }
+
+    /// Text for people. A reader that is gone ends the run.
+    pub fn say(&mut self, text: &str) -> Outcome<()> {
+        if self.outputs.closed() || text::say(text)? {
+            return Ok(());
+        }
+        self.outputs.close();
+        Ok(())
+    }
+
+    /// Tells which interfaces are gone; true where none is left.
+    pub fn look(&mut self, programs: &[Xdp<'_>]) -> bool {
+        for news in self.targets.look(programs) {
+            text::note(news);
+        }
+        self.targets.none_left()
+    }
+
+    /// Exceptions and redirect errors of our programs so far.
+    pub fn faults(&self) -> BTreeMap<Fault, u64> {
+        let all = self.faults.as_ref().map(Faults::read).unwrap_or_default();
+        let ours = |id: u32| self.targets.all.iter().any(|target| target.program.id == id);
+        all.into_iter().filter(|(fault, _)| ours(fault.program)).collect()
+    }
+
+    /// When a moment was, in the world's time.
+    pub fn time(&self, monotonic_ns: u64) -> Time {
+        Moment(monotonic_ns).time(self.clock_offset)
+    }
+
+    /// The account of counts so far, or of the whole run where `now` was read after its end.
+    pub fn ledger(&self, programs: &[Xdp<'_>], now: &[Sample], end: Moment) -> Ledger {
+        let all = sample::sum(now);
+        let (run_time, runs) =
+            programs.iter().map(Xdp::statistics).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let mut ledger = Ledger {
+            seen: all.packets,
+            records: self.outputs.records(),
+            duration_ns: Span { start: self.ready, end }.nanoseconds(),
+            cost_cpu_ns: meter::cpu_time().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+            cost_bpf_ns: (runs > 0).then_some(run_time),
+            peak_rss_bytes: meter::peak_memory(),
+            ..Ledger::default()
+        };
+        if self.asked.config.events.is_some() {
+            ledger.emitted = all.emitted;
+            ledger.lost_kernel = all.lost;
+        } else {
+            ledger.aggregated = all.packets;
+        }
+        ledger
+    }
+}
+
+/// The hook on an interface, and the mode that it is in.
+fn place(target: &target::Target) -> (String, String) {
+    (format!("xdp/{}", target.name), target.mode.map_or("none", Mode::name).to_owned())
+}
+
+/// Writes the ledger, tells people, and decides on the exit code.
+fn conclude(mut view: View<'_>, seen: &Seen) -> Outcome<Exit> {
+    let ledger = &seen.ledger;
+    if ledger.lost_kernel > 0 {
+        text::note(format_args!(
+            "{} packets found no room on their way to us: a larger --ring-size or a faster output would help",
+            ledger.lost_kernel
+        ));
+    }
+    view.outputs.write_about(ledger);
+    view.outputs.flush();
+    let quiet = matches!(view.run.stdout, Stdout::Records(_));
+    let sentence = text::sentence_about(UNIT, ledger);
+    if !quiet {
+        // In place of the footer that was redrawn.
+        let over = if view.run.redrawable && view.run.stdout == Stdout::Summary { "\r\x1b[K" } else { "" };
+        view.say(&format!("{over}{sentence}\n"))?;
+    } else if view.run.verbose || !ledger.complete && !view.outputs.closed() {
+        text::note(&sentence);
+    }
+    view.outputs.result()?;
+    if !ledger.balances() {
+        return Err(Failure::failed("the account of packets does not balance").because(sentence));
+    }
+    if view.run.strict && !ledger.complete {
+        text::note(format_args!("the output is incomplete, and --strict was given"));
+        return Ok(Exit::Incomplete);
+    }
+    Ok(match seen.end {
+        End::Command(status) => child::exit_of(status),
+        End::Time | End::Count | End::Asked | End::Output => Exit::Done,
+    })
+}
