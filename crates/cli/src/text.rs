@@ -3,11 +3,10 @@
 use crate::failure::{Failure, Outcome};
 use crate::signals;
 use plumb_records::ledger::Ledger;
-use plumb_sinks::stream::Stream;
+use plumb_sinks::stream::{PATIENCE, Stream};
 use plumb_sinks::text::{Style, clean, units};
 use std::env;
 use std::fmt::Display;
-use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -44,7 +43,7 @@ pub fn say(text: &str) -> Outcome<bool> {
 
 /// Writes to standard output, without being stuck in it once the end was asked for.
 pub fn put(bytes: &[u8]) -> io::Result<()> {
-    through(io::stdout(), Stream::PATIENCE, bytes)
+    through(io::stdout(), PATIENCE, bytes)
 }
 
 /// One line to people on standard error, without what a terminal would obey. A standard error that is gone, or stuck
@@ -55,8 +54,7 @@ pub fn note(message: impl Display) {
 }
 
 fn through(to: impl AsFd, patience: Duration, bytes: &[u8]) -> io::Result<()> {
-    let file = File::from(to.as_fd().try_clone_to_owned()?);
-    Stream::new(file, signals::stop_request(), patience)?.write_all(bytes)
+    Stream::new(to, signals::stop_request(), patience)?.write_all(bytes)
 }
 
 /// What the footer says of the last interval.

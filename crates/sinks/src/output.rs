@@ -7,7 +7,7 @@
 use crate::rotate::{Rotate, Series};
 pub use crate::spool::Weight;
 use crate::spool::{Spool, Taken, Target};
-use crate::stream::{StopRequest, Stream};
+use crate::stream::{PATIENCE, StopRequest, Stream};
 use crate::{Encode, Sink};
 use nix::libc::{ENXIO, O_NONBLOCK};
 use plumb_records::column::Row;
@@ -47,7 +47,7 @@ impl Output {
             Some(_) => return Err(told(io::Error::other("only a regular file can be rotated"))),
             None => None,
         };
-        let stream = Stream::new(file, stop, Stream::PATIENCE).map_err(told)?;
+        let stream = Stream::new(file, stop, PATIENCE).map_err(told)?;
         Ok(Self::over(Box::new(stream), name, encode, series))
     }
 
@@ -55,7 +55,7 @@ impl Output {
     pub fn stdout(encode: Box<dyn Encode>, stop: Option<StopRequest>) -> io::Result<Self> {
         // The standard library's handle would search every buffer for line ends.
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let stream = Stream::new(file, stop, Stream::PATIENCE)?;
+        let stream = Stream::new(file, stop, PATIENCE)?;
         Ok(Self::over(Box::new(stream), "standard output".to_owned(), encode, None))
     }
 
@@ -111,7 +111,7 @@ impl Output {
         if let Some(series) = &mut self.series {
             series.put_aside()?;
             // Regular, as the first one was: nothing in it waits for a reader.
-            self.spool.turn_to(Box::new(Stream::new(create(series.path())?, None, Stream::PATIENCE)?));
+            self.spool.turn_to(Box::new(Stream::new(create(series.path())?, None, PATIENCE)?));
             self.spool.head(|out| self.encode.begin(out));
         }
         (self.begun, self.due) = (Instant::now(), false);

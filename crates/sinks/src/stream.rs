@@ -7,10 +7,11 @@
 use crate::spool::Target;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd;
 use std::fs::File;
 use std::io::{self, Seek as _, Write};
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,27 +30,28 @@ impl StopRequest {
     }
 }
 
-/// An open file that is written to until the end is asked for and it takes nothing more.
+/// An open file that is written to until the end is asked for and it takes nothing more. It needs no descriptor of its
+/// own: what is said where none is left must still be heard.
 #[derive(Debug)]
-pub struct Stream {
-    file: File,
+pub struct Stream<F> {
+    file: F,
     /// A write waits for a reader, rather than for a disk.
     blocks: bool,
     stop: Option<StopRequest>,
     patience: Duration,
 }
 
-impl Stream {
-    /// How long a reader may take no byte once the end was asked for.
-    pub const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a reader may take no byte once the end was asked for.
+pub const PATIENCE: Duration = Duration::from_millis(500);
 
+impl<F: AsFd> Stream<F> {
     /// Writes to `file`; without `stop` it waits as long as it takes.
     ///
     /// # Errors
     /// Where the kernel does not say what kind of file it is.
-    pub fn new(file: File, stop: Option<StopRequest>, patience: Duration) -> io::Result<Self> {
-        let kind = file.metadata()?.file_type();
-        let blocks = !kind.is_file() && !kind.is_block_device();
+    pub fn new(file: F, stop: Option<StopRequest>, patience: Duration) -> io::Result<Self> {
+        let kind = SFlag::from_bits_truncate(fstat(&file)?.st_mode) & SFlag::S_IFMT;
+        let blocks = kind != SFlag::S_IFREG && kind != SFlag::S_IFBLK;
         Ok(Self { file, blocks, stop, patience })
     }
 
@@ -82,17 +84,17 @@ fn until_ready(files: &mut [PollFd<'_>], timeout: PollTimeout) -> io::Result<i32
     }
 }
 
-impl Write for Stream {
+impl<F: AsFd> Write for Stream<F> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         if !self.blocks {
-            return self.file.write(data);
+            return Ok(unistd::write(&self.file, data)?);
         }
         loop {
             self.wait()?;
-            match self.file.write(&data[..data.len().min(AT_ONCE)]) {
+            match unistd::write(&self.file, &data[..data.len().min(AT_ONCE)]) {
                 // Somebody made it non-blocking, and somebody else was faster.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return written,
+                Err(Errno::EAGAIN) => {}
+                written => return Ok(written?),
             }
         }
     }
@@ -102,7 +104,7 @@ impl Write for Stream {
     }
 }
 
-impl Target for Stream {
+impl Target for Stream<File> {
     fn cut(&mut self, excess: u64) -> io::Result<()> {
         let end = self.file.stream_position()?;
         // Standard output may be appended to a file that others write to as well: theirs stays.
@@ -122,11 +124,11 @@ mod tests {
     use std::thread;
 
     /// A stream into a pipe, its reader, and what asks for the end.
-    fn pipe(patience: Duration) -> (Stream, io::PipeReader, UnixStream) {
+    fn pipe(patience: Duration) -> (Stream<OwnedFd>, io::PipeReader, UnixStream) {
         let (reader, writer) = io::pipe().unwrap();
         let (asked, ask) = UnixStream::pair().unwrap();
         let stop = StopRequest::new(asked.into());
-        (Stream::new(File::from(OwnedFd::from(writer)), Some(stop), patience).unwrap(), reader, ask)
+        (Stream::new(writer.into(), Some(stop), patience).unwrap(), reader, ask)
     }
 
     #[test]
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn a_file_is_written_at_once() {
         let file = tempfile::tempfile().unwrap();
-        let mut stream = Stream::new(file, None, Stream::PATIENCE).unwrap();
+        let mut stream = Stream::new(file, None, PATIENCE).unwrap();
         assert_eq!(stream.write(&vec![0; 1 << 20]).unwrap(), 1 << 20);
     }
 }

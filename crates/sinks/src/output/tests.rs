@@ -171,7 +171,7 @@ fn a_full_file_is_cut() {
     let path = directory.path().join("out.jsonl");
     fs::write(&path, "one\ntwo\nth").unwrap();
     let append = || OpenOptions::new().append(true).open(&path).unwrap();
-    let mut file = Stream::new(append(), None, Stream::PATIENCE).unwrap();
+    let mut file = Stream::new(append(), None, PATIENCE).unwrap();
     file.write_all(b"ree").unwrap();
     file.cut(5).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n");
@@ -185,7 +185,7 @@ fn a_full_file_is_cut() {
 fn a_closed_pipe_is_told_as_such() {
     let (reader, writer) = io::pipe().unwrap();
     let file = File::from(std::os::fd::OwnedFd::from(writer));
-    let stream = Stream::new(file, None, Stream::PATIENCE).unwrap();
+    let stream = Stream::new(file, None, PATIENCE).unwrap();
     let mut output = Output::over(Box::new(stream), "pipe".to_owned(), Box::new(Json::default()), None);
     output.write(&row(0)).unwrap();
     output.flush().unwrap();
