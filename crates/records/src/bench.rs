@@ -18,6 +18,9 @@ crate::record! {
         process_cpu_ns_per_packet: Option<f64> as Nanoseconds, "CPU time of the reader's process per packet";
         peak_rss_bytes: Option<u64> as Bytes, "largest resident memory of the reader's process";
         growth_bytes: Option<i64> as Bytes, "how much its resident memory grew from the first half of the run to the second, in the worst repeat";
+        minor_faults: Option<u64> as Count, "minor page faults of the reader's process in the second half of a run, in the worst repeat: pages that it touched for the first time, so none where it works in the memory that it has";
+        attach_ns: Option<u64> as Nanoseconds, "from the start of the reader's process until its ready file was made, to a timer tick, median; null for readers that make none";
+        end_ns: Option<u64> as Nanoseconds, "from the signal that ends the reader's process to its exit, median";
         delay_p50_ns: Option<u64> as Nanoseconds, "from the drop to the record at a reader of its output, at a few hundred packets per second: median";
         delay_p99_ns: Option<u64> as Nanoseconds, "the same, 99th percentile";
     }

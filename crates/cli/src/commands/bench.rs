@@ -83,10 +83,13 @@ fn once(lab: &Lab, flood: &Flood<'_>, reader: &Reader, packets: u32) -> Outcome<
     for _ in 0..2 {
         measured.took += flood.send(packets / 2, CPU).map_err(failed)?;
         measured.memory.push(running.memory()?);
+        measured.faults.push(running.minor_faults()?);
     }
     measured.cpu = running.cpu_time()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
     let came = dropped(lab.receiver()).map_err(failed)? - before;
-    let account = running.end()?;
+    measured.attached = running.attached();
+    let (account, ended) = running.end()?;
+    measured.ended = ended;
     measured.received = account.received;
     measured.lost = account.lost.or(account.received.map(|received| came.saturating_sub(received)));
     Ok(measured)

@@ -11,6 +11,7 @@ use plumb_sinks::json::Json;
 use plumb_sinks::text::table::{Head, Table};
 use plumb_sinks::text::units;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 /// All runs, by reader.
 pub struct Rows {
@@ -55,6 +56,12 @@ impl Rows {
             [Some((first, _)), Some((second, _))] => Some(*second as i64 - *first as i64),
             _ => None,
         });
+        let faults = runs.iter().filter_map(|run| match run.faults.as_slice() {
+            [Some(first), Some(second)] => Some(second - first),
+            _ => None,
+        });
+        let attach = nanoseconds(runs.iter().filter_map(|run| run.attached));
+        let end = nanoseconds(runs.iter().filter_map(|run| run.ended));
         let peaks = runs.iter().flat_map(|run| run.memory.iter().flatten().map(|(_, peak)| *peak));
         Bench {
             bench: "drops".into(),
@@ -72,6 +79,9 @@ impl Rows {
             process_cpu_ns_per_packet: middle(&cpu),
             peak_rss_bytes: peaks.max(),
             growth_bytes: growth.max(),
+            minor_faults: faults.max(),
+            attach_ns: attach,
+            end_ns: end,
             delay_p50_ns: self.delays[reader].map(|(median, _)| median),
             delay_p99_ns: self.delays[reader].map(|(_, tail)| tail),
         }
@@ -101,6 +111,9 @@ impl Rows {
             "CPU/drop",
             "memory",
             "growth",
+            "faults",
+            "attach",
+            "end",
             "delay p50",
             "p99",
         ];
@@ -140,9 +153,17 @@ fn cells(record: &Bench) -> Vec<String> {
         ns(record.process_cpu_ns_per_packet),
         bytes(record.peak_rss_bytes),
         bytes(record.growth_bytes.and_then(|growth| u64::try_from(growth).ok())),
+        record.minor_faults.map_or_else(|| "-".to_owned(), units::count),
+        time(record.attach_ns),
+        time(record.end_ns),
         time(record.delay_p50_ns),
         time(record.delay_p99_ns),
     ]
+}
+
+/// The median.
+fn nanoseconds(times: impl Iterator<Item = Duration>) -> Option<u64> {
+    middle(&sorted(times.map(|time| time.as_secs_f64() * 1e9))).map(|time| time as u64)
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 /// What one run showed.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,12 @@ pub struct Measured {
     pub cpu: Option<Duration>,
     /// Resident memory and its peak after each half.
     pub memory: Vec<Option<(u64, u64)>>,
+    /// Minor page faults after each half.
+    pub faults: Vec<Option<u64>>,
+    /// From its start until it observed; `None` where it makes no ready file.
+    pub attached: Option<Duration>,
+    /// From the signal to its exit.
+    pub ended: Option<Duration>,
     pub received: Option<u64>,
     pub lost: Option<u64>,
 }
@@ -38,6 +44,7 @@ pub struct Account {
 pub struct Running {
     held: Held,
     folder: Folder,
+    attached: Option<Duration>,
 }
 
 enum Held {
@@ -90,6 +97,7 @@ fn broken(what: String, error: impl Into<Box<dyn std::error::Error + Send + Sync
 /// Starts a reader; returns when it observes.
 pub fn start(reader: &Reader) -> Outcome<Running> {
     let folder = Folder::named(reader.name)?;
+    let begun = SystemTime::now();
     let held = match reader.how {
         How::Nothing => Held::Nothing,
         How::Floor => floor()?,
@@ -97,7 +105,10 @@ pub fn start(reader: &Reader) -> Outcome<Running> {
         How::Bpftrace(script, prints) => bpftrace(&folder, script, prints)?,
         How::Perf => perf(&folder)?,
     };
-    Ok(Running { held, folder })
+    // When the file was made, rather than when it was found.
+    let ready = fs::metadata(folder.file("ready")).and_then(|file| file.modified());
+    let attached = ready.ok().and_then(|ready| ready.duration_since(begun).ok());
+    Ok(Running { held, folder, attached })
 }
 
 fn floor() -> Outcome<Held> {
@@ -239,20 +250,32 @@ impl Running {
         self.process().map(process::memory).transpose().map_err(super::failed)
     }
 
-    /// Ends it and reads its account.
-    pub fn end(self) -> Outcome<Account> {
+    /// Its minor page faults so far.
+    pub fn minor_faults(&self) -> Outcome<Option<u64>> {
+        self.process().map(process::minor_faults).transpose().map_err(super::failed)
+    }
+
+    /// How long it took to attach, where it tells.
+    pub fn attached(&self) -> Option<Duration> {
+        self.attached
+    }
+
+    /// Ends it and reads its account; how long a process took to end.
+    pub fn end(self) -> Outcome<(Account, Option<Duration>)> {
         match self.held {
-            Held::Nothing => Ok(Account::default()),
+            Held::Nothing => Ok((Account::default(), None)),
             Held::Floor(hold, thread) => {
                 drop(hold);
                 let _ = thread.join();
-                Ok(Account::default())
+                Ok((Account::default(), None))
             }
             Held::Process(mut child, account) => {
                 let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+                let asked = Instant::now();
                 let _ = kill(pid, Signal::SIGINT);
                 child.wait().map_err(|error| broken("a reader".into(), error))?;
-                account(&self.folder)
+                let ended = asked.elapsed();
+                Ok((account(&self.folder)?, Some(ended)))
             }
         }
     }

@@ -110,40 +110,66 @@ static __always_inline struct drop_group *group_at(void *groups, __u64 entry)
 	return groups + entry;
 }
 
+/* Where a group is in the CPU's bank: the number of its entry, from one on; where it is new, -1 less the
+ * number of its slot in the index; zero where there is room for neither. */
+static __always_inline int group_search(__u32 cpu, const struct drop_place *place,
+					const struct drop_details *details)
+{
+	void *index = bpf_map_lookup_elem(&drops_index, &cpu);
+	void *groups = bpf_map_lookup_elem(&drops_groups, &cpu);
+	__u32 slot = group_hash(place, details);
+
+	if (!index || !groups)
+		return 0;
+	for (int i = 0; i < TABLE_PROBES; i++) {
+		__u32 at = (slot + i) & config.index_mask;
+		__u32 entry = *(__u32 *)(index + at * sizeof(__u32));
+
+		if (!entry)
+			return -1 - (int)at;
+		entry--;
+		if (entry >= config.capacity)
+			return 0;
+		if (group_is(group_at(groups, entry), place, details))
+			return entry + 1;
+	}
+	return 0;
+}
+
+/* A global function: the verifier checks the comparison of details once, rather than for every way that leads
+ * here. */
+__noinline int group_search_details(__u32 cpu, const struct drop_place *place,
+				    const struct drop_details *details)
+{
+	if (!place || !details)
+		return 0;
+	return group_search(cpu, place, details);
+}
+
 /* The group's entry, made where it is new; null where the bank is full. */
 static __always_inline struct drop_group *group_find(__u32 cpu, struct drops_counters *counters,
 						     const struct drop *d, const struct drop_details *details)
 {
+	int found = config.keys & DROPS_KEYS_ENTRY ? group_search_details(cpu, &d->place, details)
+						   : group_search(cpu, &d->place, details);
 	void *index = bpf_map_lookup_elem(&drops_index, &cpu);
 	void *groups = bpf_map_lookup_elem(&drops_groups, &cpu);
-	__u32 slot = group_hash(&d->place, details);
+	__u64 entry = found > 0 ? found - 1 : counters->used;
+	struct drop_group *group;
 
-	if (!index || !groups)
+	/* Older verifiers (6.1) bound only the register that is compared: it is to be the one that is used.
+	 */
+	asm volatile("" : "+r"(entry));
+	if (!found || !index || !groups || entry >= config.capacity)
 		return (void *)0;
-	for (int i = 0; i < TABLE_PROBES; i++) {
-		__u32 *number = index + ((slot + i) & config.index_mask) * sizeof(__u32);
-		struct drop_group *group;
-		__u32 entry = *number;
-
-		if (!entry) {
-			entry = counters->used;
-			if (entry >= config.capacity)
-				return (void *)0;
-			group = group_at(groups, entry);
-			group_start(group, d, details);
-			*number = entry + 1;
-			/* A barrier: a reader that sees the new count sees the entry's key. */
-			__sync_fetch_and_add(&counters->used, 1);
-			return group;
-		}
-		entry--;
-		if (entry >= config.capacity)
-			return (void *)0;
-		group = group_at(groups, entry);
-		if (group_is(group, &d->place, details))
-			return group;
+	group = group_at(groups, entry);
+	if (found < 0) {
+		group_start(group, d, details);
+		*(__u32 *)(index + ((-1 - found) & config.index_mask) * sizeof(__u32)) = entry + 1;
+		/* A barrier: a reader that sees the new count sees the entry's key. */
+		__sync_fetch_and_add(&counters->used, 1);
 	}
-	return (void *)0;
+	return group;
 }
 
 static __always_inline void drop_count(struct drop *d, void *ctx, __u32 cpu, struct drops_counters *counters)

@@ -24,7 +24,8 @@ static __always_inline int reason_passes(__u32 reason)
 	return listed;
 }
 
-static __always_inline int drop_is_noise(const struct drop *d)
+/* A global function: the verifier checks its loop once, rather than for every way that leads here. */
+__noinline int noise_matches(__u64 location, __u32 reason, __u32 socket_family)
 {
 	__u32 count = late.n_noise;
 
@@ -33,11 +34,11 @@ static __always_inline int drop_is_noise(const struct drop *d)
 
 		if (i >= count)
 			break;
-		if (rule->reason != DROPS_ANY_REASON && rule->reason != d->place.reason)
+		if (rule->reason != DROPS_ANY_REASON && rule->reason != reason)
 			continue;
-		if (rule->socket_family && rule->socket_family != d->socket_family)
+		if (rule->socket_family && rule->socket_family != socket_family)
 			continue;
-		if (d->place.location >= rule->start && d->place.location < rule->end)
+		if (location >= rule->start && location < rule->end)
 			return 1;
 	}
 	return 0;
@@ -76,7 +77,7 @@ static __always_inline int drop_passes(struct drop *d, struct drops_counters *co
 		counters->filtered++;
 		return 0;
 	}
-	if (drop_is_noise(d)) {
+	if (noise_matches(d->place.location, d->place.reason, d->socket_family)) {
 		counters->filtered++;
 		counters->hidden++;
 		return 0;
