@@ -5,6 +5,7 @@ pub mod drops;
 pub mod explain;
 pub mod lab;
 pub mod observing;
+pub mod traffic;
 pub mod values;
 pub mod xdp;
 
@@ -27,6 +28,7 @@ pub struct Cli {
 pub enum Command {
     Drops(Box<drops::Drops>),
     Xdp(xdp::Xdp),
+    Traffic(Box<traffic::Traffic>),
     Explain(explain::Explain),
     Lab(lab::Lab),
     Doctor(Doctor),

@@ -6,6 +6,7 @@ pub mod drops;
 pub mod explain;
 pub mod lab;
 pub mod schema;
+pub mod traffic;
 pub mod xdp;
 
 use crate::args::{Cli, Command};
@@ -17,6 +18,7 @@ pub fn run(cli: Cli) -> Outcome<Exit> {
     match cli.command {
         Command::Drops(arguments) => drops::run(&arguments, cli.verbose),
         Command::Xdp(arguments) => xdp::run(&arguments, cli.verbose),
+        Command::Traffic(arguments) => traffic::run(&arguments, cli.verbose),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -28,7 +28,7 @@ macro_rules! skeleton {
 
 pub mod error;
 mod filter;
-pub mod inject;
+pub mod floor;
 mod links;
 mod mapped;
 pub mod netdev;
@@ -37,6 +37,7 @@ pub mod ring;
 pub mod session;
 pub mod support;
 mod sys;
+pub mod traffic;
 pub mod wire;
 
 pub use error::{Class, Error};

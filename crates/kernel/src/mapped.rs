@@ -18,6 +18,13 @@ pub(crate) struct Mapped {
     banks: usize,
 }
 
+// SAFETY: the mapping belongs to the process, not to a thread, and is accessed through atomics only.
+#[allow(unsafe_code, reason = "the argument above")]
+unsafe impl Send for Mapped {}
+// SAFETY: as above: there is no access that is not atomic.
+#[allow(unsafe_code, reason = "the argument above")]
+unsafe impl Sync for Mapped {}
+
 impl Mapped {
     /// Maps all of `map`, for reading and, with `writable`, for flags that the programs read.
     pub(crate) fn new(map: &impl MapCore, writable: bool) -> Result<Self, Error> {
@@ -67,6 +74,17 @@ impl Mapped {
             *to = from.load(Ordering::Acquire);
         }
         crate::wire::read(bytemuck::cast_slice(copy)).ok()
+    }
+
+    /// Copies bytes into a bank, from a whole word on; what does not fit is left out. The map must have been mapped
+    /// writable. Bytes of the last word beyond `bytes` become zero.
+    pub(crate) fn write(&self, bank: usize, word: usize, bytes: &[u8]) {
+        let words = self.words(bank).get(word..).unwrap_or_default();
+        for (to, from) in words.iter().zip(bytes.chunks(8)) {
+            let mut whole = [0; 8];
+            whole[..from.len()].copy_from_slice(from);
+            to.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
+        }
     }
 
     /// The first half word of bank 0, as a flag that both sides write. The map must have been mapped writable.

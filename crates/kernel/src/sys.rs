@@ -1,7 +1,7 @@
 //! The few system calls that libbpf-rs lacks.
 
 use libbpf_rs::libbpf_sys;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// What the kernel tells of a loaded program.
@@ -74,4 +74,54 @@ pub(crate) fn tcx_is_known(program: BorrowedFd<'_>) -> io::Result<()> {
         status if status == -libc::ENODEV => Ok(()),
         status => Err(io::Error::from_raw_os_error(-status)),
     }
+}
+
+/// Runs an XDP program `times` times on copies of `frame`, in batches of `batch` (at most 256), and carries its verdicts
+/// out. An interruption by a signal is an error (EINTR) after some of the runs.
+pub(crate) fn run_live(program: BorrowedFd<'_>, frame: &[u8], times: u32, batch: u32) -> io::Result<()> {
+    /// `BPF_F_TEST_XDP_LIVE_FRAMES` of include/uapi/linux/bpf.h.
+    const LIVE_FRAMES: u32 = 1 << 1;
+    // The kernel takes the frame's length from the context: data and data_end are offsets there.
+    let context = libbpf_sys::xdp_md { data_end: frame.len() as u32, ..Default::default() };
+    let mut options = libbpf_sys::bpf_test_run_opts {
+        sz: size_of::<libbpf_sys::bpf_test_run_opts>() as _,
+        data_in: frame.as_ptr().cast(),
+        data_size_in: frame.len() as u32,
+        ctx_in: (&raw const context).cast(),
+        ctx_size_in: size_of::<libbpf_sys::xdp_md>() as u32,
+        repeat: i32::try_from(times).unwrap_or(i32::MAX),
+        flags: LIVE_FRAMES,
+        batch_size: batch,
+        ..Default::default()
+    };
+    // SAFETY: the options point to the frame and to the context, which live until the call returns and are only read;
+    // there are no output buffers, which live frames do not have.
+    #[allow(unsafe_code, reason = "libbpf-rs sets no batch size")]
+    let status = unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_raw_fd(), &raw mut options) };
+    if status < 0 { Err(io::Error::from_raw_os_error(-status)) } else { Ok(()) }
+}
+
+/// Frames of one [`send_frames`].
+pub(crate) const FRAMES: usize = 64;
+
+/// Sends frames by a packet socket that is bound to its interface; at most [`FRAMES`] of them. How many it took: an error
+/// is that of the first.
+pub(crate) fn send_frames(socket: BorrowedFd<'_>, frames: &[IoSlice<'_>]) -> io::Result<usize> {
+    let message = |frame: &IoSlice<'_>| {
+        // SAFETY: all zeros is a value of this struct: integers, and pointers that may be null.
+        #[allow(unsafe_code, reason = "the struct has private padding on some targets")]
+        let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        // IoSlice has the layout of iovec, and the kernel only reads what a message that is sent points to.
+        message.msg_hdr.msg_iov = std::ptr::from_ref(frame).cast_mut().cast();
+        message.msg_hdr.msg_iovlen = 1;
+        message
+    };
+    let mut messages: Vec<libc::mmsghdr> = frames.iter().take(FRAMES).map(message).collect();
+    // SAFETY: each message points to an IoSlice, which outlives the call with the bytes that it borrows; there are no
+    // addresses and no control messages.
+    #[allow(unsafe_code, reason = "nix's wrapper does not tell how many were sent")]
+    let sent = unsafe {
+        libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), messages.len() as libc::c_uint, 0)
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }

@@ -1,6 +1,7 @@
 //! What can go wrong while a lab is built, used or torn down.
 
 use std::io;
+use std::path::PathBuf;
 
 /// A result with the lab's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -50,6 +51,14 @@ pub enum Error {
     /// A packet could not be built.
     #[error("cannot build the packet: {0}")]
     Frame(String),
+    /// A capture file cannot be replayed.
+    #[error("cannot replay {path}: {what}")]
+    Capture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// BPF could not do what was asked.
     #[error(transparent)]
     Kernel(#[from] plumb_kernel::Error),

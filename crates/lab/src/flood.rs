@@ -1,27 +1,29 @@
 //! UDP datagrams to a port where nobody listens, at the highest rate that the lab's link takes.
 
-use crate::frames::{Family, Path, TRANSPORT_V4, patch};
+use crate::traffic::{Shape, Sizes, Transport, plan};
 use crate::{Error, Host, Lab, Result, wait};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
-use plumb_kernel::inject::{Injector, Variation};
 use plumb_kernel::session::Storage;
+use plumb_kernel::traffic::{Generator, Sender, Source, accept};
+use plumb_records::filter::{PortRange, Prefix};
 use std::time::{Duration, Instant};
 
 /// Source port of the first flow.
 const FIRST_PORT: u16 = 20_000;
 /// Discard (RFC 863): nobody listens in a lab.
 const CLOSED: u16 = 9;
-/// Offset of the checksum in a UDP header; 0 stands for "none".
-const CHECKSUM: usize = 6;
+/// Length of a frame.
+const SIZE: u32 = 60;
+/// Frames of one call: it ends in a millisecond or so.
+const CALL: u32 = 4096;
 /// A flood whose drops stop growing for this long has ended.
 const CALM: Duration = Duration::from_millis(200);
 
 /// A lab whose link takes injected frames.
 pub struct Flood<'a> {
     lab: &'a Lab,
-    injector: &'a Injector<'a>,
-    frame: Vec<u8>,
+    sender: Sender,
 }
 
 /// Lets `work` flood the lab's receiver with datagrams of so many flows, which differ in the source port.
@@ -30,13 +32,32 @@ pub fn flood<T>(lab: &Lab, flows: u32, work: impl FnOnce(&Flood<'_>) -> T) -> Re
     // One answer a second, rather than an ICMP error for each datagram: type 3 is limited, at most one in 1000 ms.
     receiver.sysctl("net.ipv4.icmp_ratemask", "8")?;
     receiver.sysctl("net.ipv4.icmp_ratelimit", "1000")?;
-    let mut frame = Path::between(lab.sender(), receiver).udp(Family::V4, (FIRST_PORT, CLOSED), b"flood")?;
-    patch(&mut frame, TRANSPORT_V4 + CHECKSUM, &[0, 0])?;
-    let variation = Variation { port_offset: TRANSPORT_V4 as u32, first_port: FIRST_PORT, flows };
-    let mut storage = Storage::new();
-    let injector = Injector::load(&mut storage, lab.sender().ifindex, variation)?;
-    let _accepting = receiver.run(|| Ok(injector.accept(receiver.ifindex)?))?;
-    Ok(work(&Flood { lab, injector: &injector, frame }))
+    let shape = shape(lab, flows)?;
+    let mut plan = plan(&shape)?;
+    plan.ifindex = lab.sender().ifindex;
+    let (mut storage, mut accepting) = (Storage::new(), Storage::new());
+    let generator = Generator::load(&mut storage, &plan, Source::Crafted)?;
+    let _accepting = receiver.run(|| Ok(accept(&mut accepting, receiver.ifindex)?))?;
+    Ok(work(&Flood { lab, sender: generator.sender()? }))
+}
+
+fn shape(lab: &Lab, flows: u32) -> Result<Shape> {
+    let (source, destination) = (lab.sender(), lab.receiver());
+    let single =
+        |address| Prefix::containing(address, 32).ok_or_else(|| Error::Frame("no address".to_owned()));
+    Ok(Shape {
+        mac: (source.mac, destination.mac),
+        vlan: None,
+        source: single(source.v4.into())?,
+        destination: single(destination.v4.into())?,
+        transport: Transport::Udp,
+        source_ports: PortRange::between(FIRST_PORT, u16::MAX),
+        destination_ports: PortRange::between(CLOSED, CLOSED),
+        flows: Some(flows),
+        sizes: Sizes::Fixed(SIZE),
+        seed: None,
+        stamp: false,
+    })
 }
 
 impl Flood<'_> {
@@ -47,7 +68,12 @@ impl Flood<'_> {
         let start = Instant::now();
         self.lab.sender().run(|| {
             pin(cpu)?;
-            Ok(self.injector.send(&self.frame, times)?)
+            self.sender.hand_over();
+            let end = self.sender.state().offered + u64::from(times);
+            while let left @ 1.. = end.saturating_sub(self.sender.state().offered) {
+                self.sender.send(CALL.min(u32::try_from(left).unwrap_or(CALL)))?;
+            }
+            Ok(())
         })?;
         self.settle(before + u64::from(times))?;
         Ok(start.elapsed())

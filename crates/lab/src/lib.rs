@@ -18,6 +18,7 @@ pub mod process;
 pub mod stats;
 pub mod tools;
 mod topology;
+pub mod traffic;
 pub mod version;
 pub mod wait;
 

@@ -92,6 +92,14 @@ impl PacketSocket {
     }
 }
 
+/// A packet socket on `interface` of the calling thread's namespace that sends without an address and hears nothing.
+pub(crate) fn bound_socket(interface: &str) -> Result<OwnedFd> {
+    let PacketSocket { socket, address } = PacketSocket::sender(interface)?;
+    // Protocol 0, which getifaddrs gives and bind keeps, is none that a frame has.
+    bind(socket.as_raw_fd(), &address).map_err(Error::io("bind a packet socket"))?;
+    Ok(socket)
+}
+
 fn link_address(interface: &str) -> Result<LinkAddr> {
     getifaddrs()
         .map_err(Error::io("getifaddrs"))?

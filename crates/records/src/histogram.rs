@@ -53,11 +53,19 @@ pub fn bounds(bucket: usize) -> (u64, u64) {
 impl Histogram {
     /// Counts one value.
     pub fn add(&mut self, value: u64) {
-        self.sum = self.sum.wrapping_add(value);
+        self.add_times(value, 1);
+    }
+
+    /// Counts a value that came so many times.
+    pub fn add_times(&mut self, value: u64, times: u64) {
+        if times == 0 {
+            return;
+        }
+        self.sum = self.sum.wrapping_add(value.wrapping_mul(times));
         self.max = self.max.max(value);
         match bucket(value) {
-            Some(bucket) => self.buckets[bucket] += 1,
-            None => self.overflow += 1,
+            Some(bucket) => self.buckets[bucket] += times,
+            None => self.overflow += times,
         }
     }
 

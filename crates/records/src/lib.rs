@@ -10,6 +10,7 @@ pub mod histogram;
 pub mod ledger;
 pub mod noise;
 pub mod session;
+pub mod traffic;
 pub mod xdp;
 
 use column::Column;
@@ -22,6 +23,7 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (xdp::XdpAction::RECORD, xdp::XdpAction::COLUMNS),
     (xdp::XdpPacket::RECORD, xdp::XdpPacket::COLUMNS),
     (xdp::XdpFault::RECORD, xdp::XdpFault::COLUMNS),
+    (traffic::Traffic::RECORD, traffic::Traffic::COLUMNS),
     (bench::Bench::RECORD, bench::Bench::COLUMNS),
     (ledger::Ledger::RECORD, ledger::Ledger::COLUMNS),
 ];

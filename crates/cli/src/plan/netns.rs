@@ -62,6 +62,30 @@ impl Netns {
         entries.filter_map(|entry| Self::of_file(entry.path()).ok()).collect()
     }
 
+    /// Moves the calling thread, and the threads that it starts from then on, into the namespace.
+    pub fn enter(&self) -> Outcome<()> {
+        if Self::own()?.inode == self.inode {
+            return Ok(());
+        }
+        let Some(path) = &self.path else {
+            return Err(Failure::arguments(format!("no file stands for network namespace {}", self.inode))
+                .help("name it by a process in it"));
+        };
+        let entered =
+            File::open(path).and_then(|file| setns(file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from));
+        entered.map_err(|error| {
+            let denied = error.kind() == io::ErrorKind::PermissionDenied;
+            let what = "cannot enter the network namespace";
+            let failure = if denied { Failure::privileges(what) } else { Failure::failed(what) };
+            let failure = failure.because(error);
+            if denied {
+                failure.help("entering another namespace needs CAP_SYS_ADMIN: run as root")
+            } else {
+                failure
+            }
+        })
+    }
+
     fn of_process(pid: u64) -> Outcome<Self> {
         Self::of_file(PathBuf::from(format!("/proc/{pid}/ns/net"))).map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => {

@@ -12,6 +12,8 @@ const OBSERVING: &[&str] = &["drops"];
 const BPF: &[&str] = &["drops", "xdp"];
 const XDP: &[&str] = &["xdp"];
 const NONE: &[&str] = &[];
+/// XDP live frames.
+const LIVE: &str = "traffic --transport live";
 
 /// A capability by its bit in /proc/self/status, who needs it, and what its absence costs.
 struct Capability {
@@ -45,16 +47,23 @@ const CAPABILITIES: &[Capability] = &[
     Capability {
         name: "CAP_NET_ADMIN",
         bit: 12,
-        needed_by: &["xdp", "lab"],
+        needed_by: &["xdp", "lab", LIVE],
         costs: "no XDP or TC program can be attached, no lab made",
         help: ROOT,
     },
     Capability {
         name: "CAP_SYS_ADMIN",
         bit: 21,
-        needed_by: &["lab"],
+        needed_by: &["lab", LIVE],
         costs: "namespaces cannot be made or entered",
         help: ROOT,
+    },
+    Capability {
+        name: "CAP_NET_RAW",
+        bit: 13,
+        needed_by: &["traffic --transport packet"],
+        costs: "no packet socket can be opened",
+        help: "run as root, or grant it: setcap cap_net_raw+ep $(command -v plumb)",
     },
 ];
 
@@ -66,7 +75,7 @@ pub(super) fn process() -> Vec<Fact> {
     let (effective, lacks) = effective_capabilities();
     let holds = |bit: u32| effective >> bit & 1 == 1;
     let facts = CAPABILITIES.iter().map(|capability| {
-        let split = capability.bit != 12 && holds(SYS_ADMIN_BIT);
+        let split = !matches!(capability.bit, 12 | 13) && holds(SYS_ADMIN_BIT);
         let usable = holds(capability.bit) || split;
         Fact {
             name: capability.name,

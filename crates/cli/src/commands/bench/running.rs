@@ -5,7 +5,7 @@ use crate::failure::{Failure, Outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
-use plumb_kernel::inject;
+use plumb_kernel::floor;
 use plumb_kernel::session::Storage;
 use plumb_lab::{process, wait};
 use std::fs::{self, File};
@@ -116,7 +116,7 @@ fn floor() -> Outcome<Held> {
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
         let mut storage = Storage::new();
-        let floor = inject::floor(&mut storage);
+        let floor = floor::attach(&mut storage);
         let _ = attached.send(floor.as_ref().err().cloned());
         // Ends when the sender is dropped.
         let _ = held.recv();

@@ -1,0 +1,275 @@
+//! From what was typed to what is sent; what would keep packets from arriving is found here.
+
+use crate::args::traffic::{Frames, Proto, TcpFlag, Traffic as Arguments, Way as Asked};
+use crate::failure::{Exit, Failure, Outcome};
+use nix::errno::Errno;
+use plumb_kernel::support;
+use plumb_lab::Error;
+use plumb_lab::traffic::target::{self, Obstacle};
+use plumb_lab::traffic::{
+    Capture, Contents, Link, Order, Prepared, Rate, Refusal, Shape, Sizes, Transport, Way, least_size,
+};
+use plumb_records::filter::{PortRange, Prefix};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+/// Packets per second where nothing is said: harmless.
+const RATE: f64 = 1000.0;
+/// The usual length.
+const SIZE: u32 = 64;
+/// Source ports begin here: below are services, above are ports that the kernel gives away.
+const FIRST_PORT: u16 = 10_000;
+/// Discard (RFC 863).
+const DISCARD: u16 = 9;
+
+/// What is to be sent, and what people should know about it. In the namespace of the interface.
+pub fn plan(arguments: &Arguments) -> Outcome<(Order, Vec<String>)> {
+    let way = way(arguments.pace.transport)?;
+    let link = target::link(&arguments.interface).map_err(failed)?.map_err(obstructed)?;
+    let (what, mean, mut notes) = match &arguments.frames.pcap {
+        Some(path) => captured(path, &link)?,
+        None => crafted(&arguments.frames, &link)?,
+    };
+    let rate = match (arguments.pace.rate, arguments.pace.bandwidth) {
+        (Some(rate), _) => Some(rate),
+        (None, Some(bandwidth)) => Some(bandwidth.frames(mean)),
+        (None, None) if arguments.frames.pcap.is_some() => None,
+        (None, None) => Some(Rate::PerSecond(RATE)),
+    };
+    let (way, fallen) = way;
+    notes.extend(fallen);
+    let order = Order {
+        interface: link.name,
+        ifindex: link.index,
+        is_veth: link.kind.as_deref() == Some("veth"),
+        what,
+        rate,
+        time: arguments.ends.duration,
+        count: arguments.ends.count,
+        threads: arguments.pace.threads,
+        way,
+    };
+    Ok((order, notes))
+}
+
+/// The way that was asked for, or the one that our privileges leave; then it is said why.
+fn way(asked: Asked) -> Outcome<(Option<Way>, Option<String>)> {
+    let live = || support::require("traffic --transport live");
+    let packet = || support::require("traffic --transport packet");
+    match asked {
+        Asked::Live => Ok((Some(Way::Live), live().map(|()| None)?)),
+        Asked::Packet => Ok((Some(Way::Packet), packet().map(|()| None)?)),
+        Asked::Auto => match live() {
+            Ok(()) => Ok((None, None)),
+            // Who may do neither hears what both need.
+            Err(error) => packet()
+                .map_err(|_| error.clone())
+                .map(|()| {
+                    (Some(Way::Packet), Some(format!("packet sockets instead of live frames: {}", error.why)))
+                })
+                .map_err(Failure::from),
+        },
+    }
+}
+
+type Planned = (plumb_lab::traffic::What, f64, Vec<String>);
+
+fn captured(path: &Path, link: &Link) -> Outcome<Planned> {
+    let contents: Contents = Capture::contents(path).map_err(failed)?;
+    let what = path.display();
+    if contents.frames == 0 {
+        return Err(Failure::arguments(format!("{what} holds no frames")));
+    }
+    if contents.shortest < 14 {
+        return Err(Failure::arguments(format!(
+            "{what} holds a frame of {} bytes, which is less than an Ethernet header",
+            contents.shortest
+        )));
+    }
+    let longest = u32::try_from(contents.longest).unwrap_or(u32::MAX);
+    target::fits(link, longest, true).map_err(obstructed)?;
+    let mut notes = Vec::new();
+    if contents.cut > 0 {
+        notes.push(format!(
+            "{} of {} frames were cut when they were captured, and are sent as they are in the file",
+            contents.cut, contents.frames
+        ));
+    }
+    #[allow(clippy::cast_precision_loss, reason = "a mean")]
+    let mean = contents.bytes as f64 / contents.frames as f64;
+    Ok((plumb_lab::traffic::What::Captured(path.to_owned(), contents), mean, notes))
+}
+
+fn crafted(frames: &Frames, link: &Link) -> Outcome<Planned> {
+    let destination = frames.dst.ok_or_else(|| Failure::arguments("--dst says where packets go"))?;
+    let to = first(destination);
+    let source = match frames.src {
+        Some(source) if source.network().is_ipv4() != to.is_ipv4() => {
+            return Err(Failure::arguments(format!(
+                "--src {source} and --dst {destination} are not of one IP version"
+            )));
+        }
+        Some(source) => source,
+        None => {
+            let source = target::source(link, to).map_err(failed)?.map_err(obstructed)?;
+            Prefix::containing(source, if source.is_ipv4() { 32 } else { 128 })
+                .ok_or_else(|| Failure::failed("the interface's address is no address"))?
+        }
+    };
+    let hardware = match frames.dst_mac {
+        Some(mac) => mac.0,
+        None => target::hardware_address(link, to).map_err(failed)?.map_err(obstructed)?,
+    };
+    let mut shape = Shape {
+        mac: (link.mac, hardware),
+        vlan: frames.vlan,
+        source,
+        destination,
+        transport: transport(frames)?,
+        source_ports: PortRange::between(FIRST_PORT, FIRST_PORT),
+        destination_ports: frames.dport.unwrap_or(PortRange::between(DISCARD, DISCARD)),
+        flows: frames.flows,
+        sizes: Sizes::Fixed(SIZE),
+        seed: frames.random.then(|| frames.seed.unwrap_or_default()),
+        stamp: frames.stamp,
+    };
+    shape.source_ports = match (frames.sport, frames.flows) {
+        (Some(ports), _) => ports,
+        (None, Some(_)) => PortRange::between(FIRST_PORT, u16::MAX),
+        (None, None) => shape.source_ports,
+    };
+    let notes = sizes(frames.size, &mut shape);
+    target::fits(link, shape.sizes.bounds().1, shape.vlan.is_some()).map_err(obstructed)?;
+    let mean = shape.sizes.mean();
+    // What cannot be a frame is found before anything is loaded.
+    plumb_lab::traffic::plan(&shape).map_err(|error| Failure::arguments(error.to_string()))?;
+    Ok((plumb_lab::traffic::What::Crafted(shape), mean, notes))
+}
+
+/// The usual length is raised to what the headers need; a length that was asked for is not.
+fn sizes(asked: Option<Sizes>, shape: &mut Shape) -> Vec<String> {
+    let least = least_size(shape);
+    match asked {
+        None => shape.sizes = Sizes::Fixed(SIZE.max(least)),
+        Some(sizes) => shape.sizes = sizes,
+    }
+    Vec::new()
+}
+
+/// The first address of a prefix that frames go to.
+fn first(prefix: Prefix) -> IpAddr {
+    match prefix.network() {
+        IpAddr::V4(address) if prefix.length() < 31 => Ipv4Addr::from_bits(address.to_bits() + 1).into(),
+        IpAddr::V6(address) if prefix.length() < 127 => Ipv6Addr::from_bits(address.to_bits() + 1).into(),
+        address => address,
+    }
+}
+
+fn transport(frames: &Frames) -> Outcome<Transport> {
+    let wrong = |what: &str| Err(Failure::arguments(what.to_owned()));
+    let ports = frames.sport.is_some() || frames.dport.is_some();
+    match frames.proto {
+        Proto::Icmp if ports => wrong("echo requests have no ports, so --sport and --dport mean nothing"),
+        Proto::Udp | Proto::Icmp if !frames.tcp_flags.is_empty() => wrong("--tcp-flags is for --proto tcp"),
+        Proto::Udp => Ok(Transport::Udp),
+        Proto::Icmp => Ok(Transport::Icmp),
+        Proto::Tcp => match frames.tcp_flags.as_slice() {
+            [] => Ok(Transport::Tcp(bit(TcpFlag::Syn))),
+            flags if flags.len() > 1 && flags.contains(&TcpFlag::None) => {
+                wrong("--tcp-flags none goes with no other flag")
+            }
+            flags => Ok(Transport::Tcp(flags.iter().fold(0, |set, flag| set | bit(*flag)))),
+        },
+    }
+}
+
+/// RFC 9293, section 3.1.
+fn bit(flag: TcpFlag) -> u8 {
+    match flag {
+        TcpFlag::None => 0,
+        TcpFlag::Fin => 1,
+        TcpFlag::Syn => 1 << 1,
+        TcpFlag::Rst => 1 << 2,
+        TcpFlag::Psh => 1 << 3,
+        TcpFlag::Ack => 1 << 4,
+        TcpFlag::Urg => 1 << 5,
+        TcpFlag::Ece => 1 << 6,
+        TcpFlag::Cwr => 1 << 7,
+    }
+}
+
+/// Frames cannot go live, though they have to.
+pub fn refused(order: &Order, refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::Kernel(error) => Failure::from(error.clone()),
+        _ => {
+            let mut failure = Failure::failed("cannot send live frames").because(why(order, refusal));
+            failure.exit = Exit::Unsupported;
+            failure.help(help(refusal))
+        }
+    }
+}
+
+/// What is said where frames go by packet sockets though live ones were tried.
+pub fn fell_back(order: &Order, prepared: &Prepared<'_>) -> Option<String> {
+    let refusal = prepared.fell_back.as_ref()?;
+    Some(format!("packet sockets instead of live frames: {}; {}", why(order, refusal), help(refusal)))
+}
+
+/// veth takes redirected frames where the receiving end runs NAPI (veth_xdp_xmit): before 6.3 it says so itself, since
+/// then the sending end does not offer it (__xdp_enqueue in kernel/bpf/devmap.c).
+fn why(order: &Order, refusal: &Refusal) -> String {
+    let name = &order.interface;
+    match refusal {
+        Refusal::Kernel(error) => format!("{}: {}", error.what, error.why),
+        Refusal::TooLong(longest) => format!("frames of {longest} bytes are too long for a page"),
+        Refusal::Interface(errno) => match Errno::from_raw(*errno) {
+            Errno::EOPNOTSUPP | Errno::ENXIO if order.is_veth => {
+                format!(
+                    "the other end of {name} takes none, because it has neither a native XDP program nor GRO"
+                )
+            }
+            Errno::EOPNOTSUPP => format!("the driver of {name} takes none"),
+            errno => format!("{name} refuses them: {}", errno.desc()),
+        },
+    }
+}
+
+fn help(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Interface(errno) if matches!(Errno::from_raw(*errno), Errno::EOPNOTSUPP | Errno::ENXIO) => {
+            "`ethtool -K IFACE gro on` at the other end of a veth helps"
+        }
+        Refusal::Interface(_) | Refusal::TooLong(_) | Refusal::Kernel(_) => {
+            "--transport packet works on any interface"
+        }
+    }
+}
+
+fn obstructed(obstacle: Obstacle) -> Failure {
+    let (argument, help) = match &obstacle {
+        Obstacle::NoInterface(_) => (true, "`ip link` lists them; --netns looks in another namespace"),
+        Obstacle::NotEthernet(_) => (true, "choose an Ethernet interface, a veth for example"),
+        Obstacle::TooLong { .. } => (true, "choose smaller frames or raise the MTU"),
+        Obstacle::Down(_) => (false, "`ip link set IFACE up` helps"),
+        Obstacle::NoCarrier(_) => (false, "set the other end up"),
+        Obstacle::NoRoute { .. } | Obstacle::NoSource { .. } => {
+            (false, "give the interface an address there, or say --src and --dst-mac")
+        }
+        Obstacle::NoNeighbour { .. } => {
+            (false, "is it up, and its address right? --dst-mac sends without asking")
+        }
+        Obstacle::MayNotAsk { .. } => (false, "run as root, ping it first, or say --dst-mac"),
+    };
+    let what = format!("nothing would arrive: {obstacle}");
+    (if argument { Failure::arguments(what) } else { Failure::failed(what) }).help(help)
+}
+
+/// What the lab could not do.
+pub fn failed(error: Error) -> Failure {
+    match error {
+        Error::Kernel(error) => Failure::from(error),
+        error @ (Error::Capture { .. } | Error::Frame(_)) => Failure::arguments(error.to_string()),
+        error => Failure::failed("cannot send").because(error),
+    }
+}

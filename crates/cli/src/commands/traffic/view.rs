@@ -1,0 +1,243 @@
+//! What a run shows: records, a line that is redrawn, and the totals.
+
+use crate::clock::{Moment, Span};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::outputs::Outputs;
+use crate::plan::{Run, Stdout};
+use crate::{meter, text};
+use plumb_kernel::support;
+use plumb_lab::traffic::{Order, Progress, Rate, Sum, Way};
+use plumb_records::histogram::Histogram;
+use plumb_records::ledger::Ledger;
+use plumb_records::session::Session;
+use plumb_records::traffic::Traffic;
+use plumb_sinks::text::units;
+use std::io;
+
+/// A run as it is shown.
+pub struct View<'a> {
+    run: &'a Run,
+    order: &'a Order,
+    way: Way,
+    outputs: Outputs,
+    progress: &'a [Progress],
+    ready: Moment,
+    clock_offset: i64,
+    /// The numbers at the last tick.
+    before: Sum,
+}
+
+impl<'a> View<'a> {
+    pub fn new(
+        run: &'a Run,
+        order: &'a Order,
+        way: Way,
+        outputs: Outputs,
+        progress: &'a [Progress],
+        ready: Moment,
+    ) -> Self {
+        let clock_offset = support::clock_offset_ns();
+        Self { run, order, way, outputs, progress, ready, clock_offset, before: Sum::default() }
+    }
+
+    /// The first record and the first line.
+    pub fn open(&mut self) -> Outcome<()> {
+        let host = support::host();
+        let mechanism = match self.way {
+            Way::Live => "XDP live frames",
+            Way::Packet => "packet sockets",
+        };
+        self.outputs.write_about(&Session {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: host.name,
+            kernel: host.kernel,
+            boot_id: host.boot_id,
+            command: std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join(" "),
+            filters: Vec::new(),
+            mechanisms: vec![("transmit".to_owned(), mechanism.to_owned())],
+            clock_offset_ns: self.clock_offset,
+        });
+        self.outputs.flush();
+        if self.people() {
+            let rate = match self.order.rate {
+                Some(Rate::PerSecond(rate)) => units::rate(rate),
+                Some(Rate::Max) => "as fast as possible".to_owned(),
+                None => "as captured".to_owned(),
+            };
+            self.say(&format!("Sending by {} ({mechanism}): {rate}\n", self.order.interface))?;
+        }
+        Ok(())
+    }
+
+    fn people(&self) -> bool {
+        !matches!(self.run.stdout, Stdout::Records(_))
+    }
+
+    /// Whether the output can still be written.
+    pub fn usable(&self) -> bool {
+        self.outputs.usable()
+    }
+
+    fn say(&mut self, line: &str) -> Outcome<()> {
+        if self.outputs.closed() || text::say(line)? {
+            return Ok(());
+        }
+        self.outputs.close();
+        Ok(())
+    }
+
+    fn sum(&self) -> Sum {
+        let mut sum = Sum::default();
+        self.progress.iter().for_each(|progress| progress.add_to(&mut sum));
+        sum
+    }
+
+    /// An interval is over.
+    pub fn tick(&mut self, span: Span) -> Outcome<()> {
+        let sum = self.sum();
+        let row = self.row(&sum.since(&self.before), span);
+        if self.run.periodic {
+            self.outputs.write(&row);
+        }
+        if self.run.ledger {
+            let ledger = self.ledger(&sum, span.end);
+            self.outputs.write_about(&ledger);
+        }
+        self.outputs.flush();
+        match self.run.stdout {
+            Stdout::Plain => self.say(&format!("{}\n", line(&row)))?,
+            Stdout::Live | Stdout::Summary if self.run.redrawable => {
+                self.say(&format!("\r{}\x1b[K", line(&row)))?;
+            }
+            Stdout::Live | Stdout::Summary | Stdout::Records(_) => {}
+        }
+        self.before = sum;
+        Ok(())
+    }
+
+    /// The last record, the ledger and the totals; `sent` is how the sending threads ended.
+    pub fn conclude(mut self, last: Span, sent: plumb_lab::Result<()>) -> Outcome<Exit> {
+        let sum = self.sum();
+        let whole = Span { start: self.ready, end: last.end };
+        let total = self.row(&sum, whole);
+        let row = if self.run.periodic { self.row(&sum.since(&self.before), last) } else { total.clone() };
+        self.outputs.write(&row);
+        let ledger = self.ledger(&sum, last.end);
+        self.outputs.write_about(&ledger);
+        self.outputs.flush();
+        if self.people() {
+            let over = if self.run.redrawable { "\r\x1b[K" } else { "" };
+            self.say(&format!("{over}{}\n", sentence(&total, self.way)))?;
+        } else if self.run.verbose {
+            text::note(sentence(&total, self.way));
+        }
+        self.outputs.result()?;
+        sent.map_err(|error| Failure::failed("the sending ended early").because(error))?;
+        if self.run.strict && !ledger.complete {
+            text::note("the output is incomplete, and --strict was given");
+            return Ok(Exit::Incomplete);
+        }
+        Ok(Exit::Done)
+    }
+
+    fn row(&self, sum: &Sum, span: Span) -> Traffic {
+        let sent = sum.offered.saturating_sub(sum.refused);
+        let time = span.duration();
+        Traffic {
+            time: span.start.time(self.clock_offset),
+            duration_ns: span.nanoseconds(),
+            interface: self.order.interface.clone(),
+            transport: self.way.name(),
+            threads: self.order.threads,
+            asked_per_s: match self.order.rate {
+                Some(Rate::PerSecond(rate)) => Some(rate),
+                Some(Rate::Max) | None => None,
+            },
+            offered: sum.offered,
+            sent,
+            errors: sum.refused,
+            error: sum.error.map(|errno| io::Error::from_raw_os_error(errno).to_string()),
+            offered_bytes: sum.bytes,
+            sent_per_s: (!time.is_zero()).then(|| text::per_second(sent, time)),
+            late_p50_ns: sum.timing.late.percentile(500),
+            late_p99_ns: sum.timing.late.percentile(990),
+            late_max_ns: largest(&sum.timing.late),
+            gap_p50_ns: sum.timing.gaps.percentile(500),
+            gap_p99_ns: sum.timing.gaps.percentile(990),
+            gap_max_ns: largest(&sum.timing.gaps),
+        }
+    }
+
+    /// Every offered packet is counted in the records.
+    fn ledger(&self, sum: &Sum, end: Moment) -> Ledger {
+        let ledger = Ledger {
+            seen: sum.offered,
+            aggregated: sum.offered,
+            records: self.outputs.records(),
+            duration_ns: Span { start: self.ready, end }.nanoseconds(),
+            cost_cpu_ns: meter::cpu_time().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+            peak_rss_bytes: meter::peak_memory(),
+            ..Ledger::default()
+        };
+        ledger.closed()
+    }
+}
+
+fn largest(times: &Histogram) -> Option<u64> {
+    (times.count() > 0).then_some(times.max)
+}
+
+/// One interval for people.
+fn line(row: &Traffic) -> String {
+    let mut parts = vec![
+        format!("sent {}", units::count(row.sent)),
+        units::rate(row.sent_per_s.unwrap_or_default()),
+        format!("{}bit/s", units::count(bits_per_second(row))),
+        format!("errors {}", units::count(row.errors)),
+    ];
+    if let Some(late) = row.late_p99_ns {
+        parts.push(format!("late p99 {}", units::duration(late)));
+    }
+    if let Some(gap) = row.gap_max_ns {
+        parts.push(format!("longest gap {}", units::duration(gap)));
+    }
+    parts.join(", ")
+}
+
+fn bits_per_second(row: &Traffic) -> u64 {
+    let nanoseconds = u128::from(row.duration_ns.max(1));
+    let bits = u128::from(row.offered_bytes) * 8;
+    u64::try_from(bits * 1_000_000_000 / nanoseconds).unwrap_or(u64::MAX)
+}
+
+/// The whole run in one sentence.
+fn sentence(total: &Traffic, way: Way) -> String {
+    let mut text = format!(
+        "{} packets sent of {} offered ({}) in {} by {}: {}",
+        units::count(total.sent),
+        units::count(total.offered),
+        units::bytes(total.offered_bytes),
+        units::duration(total.duration_ns),
+        match way {
+            Way::Live => "live frames",
+            Way::Packet => "packet sockets",
+        },
+        units::rate(total.sent_per_s.unwrap_or_default()),
+    );
+    if let Some(asked) = total.asked_per_s {
+        text += &format!(" of {} asked", units::rate(asked));
+    }
+    if let (Some(p50), Some(p99), Some(max)) = (total.late_p50_ns, total.late_p99_ns, total.late_max_ns) {
+        let [p50, p99, max] = [p50, p99, max].map(units::duration);
+        text += &format!("; late by {p50} (median), {p99} (p99), {max} at most");
+    }
+    match (total.errors, &total.error) {
+        (0, _) => text += "; no errors",
+        (errors, None) => text += &format!("; {} not taken by the interface", units::count(errors)),
+        (errors, Some(error)) => text += &format!("; {} not taken: {error}", units::count(errors)),
+    }
+    text
+}
