@@ -4,6 +4,7 @@
 //! output and keeps the account of what was written and lost. Text for people is composed by the commands from the
 //! parts in [`text`].
 
+mod cache;
 mod cells;
 pub mod csv;
 pub mod format;

@@ -4,11 +4,12 @@
 //! with SA_RESTART. So what can block is waited for with poll(2), beside a descriptor that tells of the request.
 //! O_NONBLOCK would not do for standard output: it is a flag of the open file, which other processes have too.
 
+use crate::cache::Cache;
 use crate::spool::Target;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
-use nix::unistd;
+use nix::unistd::{self, Whence};
 use std::fs::File;
 use std::io::{self, Seek as _, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -35,8 +36,8 @@ impl StopRequest {
 #[derive(Debug)]
 pub struct Stream<F> {
     file: F,
-    /// A write waits for a reader, rather than for a disk.
-    blocks: bool,
+    /// Of a file on a disk. A write to anything else waits for a reader.
+    cache: Option<Cache>,
     stop: Option<StopRequest>,
     patience: Duration,
 }
@@ -51,8 +52,10 @@ impl<F: AsFd> Stream<F> {
     /// Where the kernel does not say what kind of file it is.
     pub fn new(file: F, stop: Option<StopRequest>, patience: Duration) -> io::Result<Self> {
         let kind = SFlag::from_bits_truncate(fstat(&file)?.st_mode) & SFlag::S_IFMT;
-        let blocks = kind != SFlag::S_IFREG && kind != SFlag::S_IFBLK;
-        Ok(Self { file, blocks, stop, patience })
+        let on_disk = kind == SFlag::S_IFREG || kind == SFlag::S_IFBLK;
+        let position = || unistd::lseek(&file, 0, Whence::SeekCur).map_or(0, i64::unsigned_abs);
+        let cache = on_disk.then(|| Cache::from(position()));
+        Ok(Self { file, cache, stop, patience })
     }
 
     /// Returns when a write will not block, or will fail. An error of the kind `TimedOut` means that the end was asked
@@ -86,8 +89,10 @@ fn until_ready(files: &mut [PollFd<'_>], timeout: PollTimeout) -> io::Result<i32
 
 impl<F: AsFd> Write for Stream<F> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if !self.blocks {
-            return Ok(unistd::write(&self.file, data)?);
+        if let Some(cache) = &mut self.cache {
+            let written = unistd::write(&self.file, data)?;
+            cache.wrote(&self.file, written);
+            return Ok(written);
         }
         loop {
             self.wait()?;
