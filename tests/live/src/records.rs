@@ -56,13 +56,17 @@ impl Records {
             sum += self.account(part)?;
         }
         ensure!(self.account("seen")? == sum, "the ledger does not balance: {}", self.ledger()?);
-        let grouped: u64 = self.of("drop_group").filter_map(|group| group["packets"].as_u64()).sum();
-        if self.of("drop_group").next().is_some() {
-            ensure!(grouped == self.account("aggregated")?, "{grouped} in groups: {}", self.ledger()?);
+        for kind in ["drop_group", "xdp_action"] {
+            let grouped: u64 = self.of(kind).filter_map(|group| group["packets"].as_u64()).sum();
+            if self.of(kind).next().is_some() {
+                ensure!(grouped == self.account("aggregated")?, "{grouped} in groups: {}", self.ledger()?);
+            }
         }
-        if self.of("drop").next().is_some() {
-            let emitted = self.of("drop").count() as u64;
-            ensure!(emitted == self.account("emitted")?, "{emitted} events: {}", self.ledger()?);
+        for kind in ["drop", "xdp_packet"] {
+            let emitted = self.of(kind).count() as u64;
+            if emitted > 0 {
+                ensure!(emitted == self.account("emitted")?, "{emitted} events: {}", self.ledger()?);
+            }
         }
         Ok(())
     }

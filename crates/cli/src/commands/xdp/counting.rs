@@ -65,7 +65,7 @@ pub fn observe(
         rows: 0,
         none_left: false,
     };
-    counting.read()?;
+    // Nothing is read yet: what has come since the attach belongs to the first interval.
     counting.redraw(Span { start: ready, end: ready })?;
     let (end, begun) = run_loop(run, ready, signals, command.as_mut(), &mut counting)?;
     counting.programs.iter_mut().for_each(Xdp::detach);

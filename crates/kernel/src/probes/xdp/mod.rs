@@ -24,7 +24,7 @@ use crate::ring::{Ring, Wakeup};
 use crate::session::{self, Attached, Storage};
 use crate::wire::plain_bytes;
 use crate::{support, sys};
-use libbpf_rs::MapHandle;
+use libbpf_rs::{MapHandle, ProgramInput};
 use skeleton::{OpenXdpSkel, XdpSkel, XdpSkelBuilder};
 use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -121,6 +121,17 @@ impl<'obj> Xdp<'obj> {
     pub fn statistics(&self) -> (u64, u64) {
         let facts = sys::program_facts(self.program()).unwrap_or_default();
         (facts.run_time_ns, facts.runs)
+    }
+
+    /// Runs the program once on a frame that no interface has received (BPF_PROG_TEST_RUN); what the frame is then goes to
+    /// `after`, of which the used part is returned. The verdict is not carried out, everything else is as ever.
+    pub fn try_on<'a>(&self, frame: &[u8], after: &'a mut [u8]) -> Result<(Option<Action>, &'a [u8]), Error> {
+        let input =
+            ProgramInput { data_in: Some(frame), data_out: Some(&mut *after), ..ProgramInput::default() };
+        let ran = self.skel.progs.xdp_run.test_run(input);
+        let ran = ran.map_err(|error| session::failed("cannot run the program on a frame".into(), &error))?;
+        let (verdict, length) = (ran.return_value, ran.data.as_ref().map_or(0, |data| data.len()));
+        Ok((Action::of(verdict), &after[..length.min(after.len())]))
     }
 
     /// Detaches. The program may still run on packets that were under way: see [`quiesce`].
