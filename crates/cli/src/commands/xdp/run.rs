@@ -235,7 +235,8 @@ impl View<'_> {
         let Config { action, drop_share, .. } = &self.asked.config;
         let verdict = match drop_share {
             0.0 => action.name().to_owned(),
-            share => format!("DROP {}%, else {}", share * 100.0, action.name()),
+            // Without the digits that the division by 100 has left behind.
+            share => format!("DROP {}%, else {}", (share * 1e9).round() / 1e7, action.name()),
         };
         let clock = self.clock_cost_ns.map(|cost| format!(", the clock's own cost {cost} ns"));
         format!("XDP {verdict} on {}{}", places.join(", "), clock.unwrap_or_default())
