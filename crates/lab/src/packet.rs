@@ -11,7 +11,8 @@ use nix::{
     ifaddrs::getifaddrs,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{
-        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, sendto, socket,
+        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, sendto, setsockopt,
+        socket, sockopt::RcvBufForce,
     },
 };
 
@@ -40,6 +41,11 @@ impl PacketSocket {
         // The address of getifaddrs carries protocol 0, which bind takes as "keep the socket's".
         bind(listener.socket.as_raw_fd(), &listener.address).map_err(Error::io("bind a packet socket"))?;
         Ok(listener)
+    }
+
+    /// Keeps up to so many bytes of frames that wait to be read, their bookkeeping included; needs CAP_NET_ADMIN.
+    pub fn set_room(&self, bytes: usize) -> Result<()> {
+        setsockopt(&self.socket, RcvBufForce, &bytes).map_err(Error::io("enlarge a packet socket's queue"))
     }
 
     /// Hears only frames of this many bytes from now on; a VLAN tag does not count.

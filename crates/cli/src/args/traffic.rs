@@ -1,10 +1,12 @@
 //! Arguments of `plumb traffic`.
 
-use super::observing::{Ends, Outputs};
+use super::observing::Outputs;
+use super::values;
 use clap::{Args, ValueEnum};
 use plumb_lab::traffic::{Bandwidth, Rate, Sizes};
 use plumb_records::filter::{PortRange, Prefix};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Offer packets at a set rate
 ///
@@ -26,6 +28,17 @@ pub struct Traffic {
     pub ends: Ends,
     #[command(flatten)]
     pub output: Outputs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "When to stop")]
+pub struct Ends {
+    /// Send for this time [default: until Ctrl-C, or a capture's end]
+    #[arg(long = "for", value_name = "TIME", value_parser = values::duration)]
+    pub duration: Option<Duration>,
+    /// Stop when exactly so many packets were sent; those that the interface did not take do not count
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use crate::error::{Class, Error};
 use crate::mapped::Mapped;
 use crate::session::{self, Storage};
 use crate::wire::{plain_bytes, traffic_limits, traffic_stamp_magic};
-use libbpf_rs::{Link, ProgramInput};
+use libbpf_rs::{Link, MapCore, MapFlags, ProgramInput};
 use resident::Resident;
 use skeleton::{OpenTrafficSkel, TrafficSkel, TrafficSkelBuilder};
 use std::os::fd::AsFd;
@@ -83,6 +83,12 @@ impl<'obj> Generator<'obj> {
             data.plan = bytemuck::cast(*plan);
         }
         let skel = Box::new(session::load("traffic", open)?);
+        if watch {
+            let (key, port) = (0_u32.to_ne_bytes(), plan.ifindex.to_ne_bytes());
+            skel.maps.traffic_port.update(&key, &port, MapFlags::ANY).map_err(|error| {
+                session::failed(format!("cannot send to the interface with index {}", plan.ifindex), &error)
+            })?;
+        }
         Ok(Self { skel, source, largest, _watch: Vec::new(), _resident: None })
     }
 

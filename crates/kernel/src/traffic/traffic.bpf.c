@@ -19,6 +19,14 @@ struct {
 	__type(value, struct traffic_slot);
 } traffic_slots SEC(".maps");
 
+/* Where frames go. An index would do, but costs a look into a table of interfaces for each frame. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} traffic_port SEC(".maps");
+
 static __always_inline __u32 halves(__u32 word)
 {
 	return (word >> 16) + (word & 0xffff);
@@ -141,7 +149,7 @@ static __always_inline int offer(__u32 size)
 		state.thread = (__u32)bpf_get_current_pid_tgid();
 	state.offered++;
 	state.bytes += size;
-	return bpf_redirect(plan.ifindex, 0);
+	return bpf_redirect_map(&traffic_port, 0, 0);
 }
 
 SEC("xdp")

@@ -38,6 +38,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use stream::{Replay, Stream, Work};
 
+#[cfg(test)]
+mod tests;
+
 /// What is to be sent.
 #[derive(Clone, Debug)]
 pub enum What {

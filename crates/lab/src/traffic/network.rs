@@ -8,7 +8,7 @@ use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, L
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -104,12 +104,21 @@ impl Netlink {
 
     /// How a packet to `to` leaves by the interface; `None` where it does not.
     pub(super) fn route(&self, to: IpAddr, ifindex: u32) -> Result<Option<Hop>> {
-        let mut message = RouteMessage::default();
-        message.header.address_family = family(to);
-        message.header.destination_prefix_length = if to.is_ipv4() { 32 } else { 128 };
-        message.attributes.push(RouteAttribute::Destination(to.into()));
-        message.attributes.push(RouteAttribute::Oif(ifindex));
-        let answer = match self.ask(RouteNetlinkMessage::GetRoute(message), 0) {
+        let message = |flags| {
+            let mut message = RouteMessage::default();
+            message.header.address_family = family(to);
+            message.header.destination_prefix_length = if to.is_ipv4() { 32 } else { 128 };
+            message.header.flags = flags;
+            message.attributes.push(RouteAttribute::Destination(to.into()));
+            message.attributes.push(RouteAttribute::Oif(ifindex));
+            RouteNetlinkMessage::GetRoute(message)
+        };
+        // With an interface given, IPv4 takes what no route leads to as on its link (ip_route_output_key_hash_rcu);
+        // asked for the matching route it says that there is none.
+        if to.is_ipv4() && self.ask(message(RouteFlags::FibMatch), 0).is_err() {
+            return Ok(None);
+        }
+        let answer = match self.ask(message(RouteFlags::empty()), 0) {
             Ok(Some(RouteNetlinkMessage::NewRoute(answer))) => answer,
             // Unreachable, prohibited, no such network: what `ip route get` says as well.
             Ok(_) | Err(_) => return Ok(None),

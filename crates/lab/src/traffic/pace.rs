@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn who_is_far_behind_gives_up_time() {
-        let mut pace = Pace::new(Rate::PerSecond(10.0), 0, 1, None);
+        let mut pace = Pace::new(Rate::PerSecond(100.0), 0, 1, None);
         pace.catch_up(0, 5.0);
-        assert_eq!(pace.due(5.0), Some(2));
+        assert!(pace.due(5.0).is_some_and(|due| (10..=11).contains(&due)));
         assert!(pace.at(0) > 4.8);
     }
 

@@ -4,6 +4,7 @@ use super::capture::{Capture, Frame};
 use super::pace::{Pace, QUANTUM};
 use super::transport::Transport;
 use crate::{Error, Result};
+use plumb_kernel::support;
 use plumb_kernel::traffic::SLOTS;
 use plumb_records::histogram::Histogram;
 use std::collections::VecDeque;
@@ -24,6 +25,8 @@ pub struct Progress {
     bytes: AtomicU64,
     refused: AtomicU64,
     error: AtomicU32,
+    /// When the stream ended, by CLOCK_MONOTONIC in nanoseconds; 0 before.
+    ended: AtomicU64,
     timing: Mutex<Timing>,
 }
 
@@ -47,6 +50,8 @@ pub struct Sum {
     pub refused: u64,
     /// Why the last one was refused: an errno.
     pub error: Option<i32>,
+    /// When the last stream ended, by CLOCK_MONOTONIC in nanoseconds; 0 where none has.
+    pub ended: u64,
     /// How evenly.
     pub timing: Timing,
 }
@@ -60,6 +65,7 @@ impl Sum {
             bytes: self.bytes - before.bytes,
             refused: self.refused - before.refused,
             error: self.error,
+            ended: self.ended,
             timing: Timing {
                 late: self.timing.late.since(&before.timing.late),
                 gaps: self.timing.gaps.since(&before.timing.gaps),
@@ -76,6 +82,7 @@ impl Progress {
         sum.refused += self.refused.load(Ordering::Relaxed);
         sum.error =
             i32::try_from(self.error.load(Ordering::Relaxed)).ok().filter(|errno| *errno > 0).or(sum.error);
+        sum.ended = sum.ended.max(self.ended.load(Ordering::Relaxed));
         let timing = self.timing.lock().unwrap_or_else(PoisonError::into_inner);
         sum.timing.late.merge(&timing.late);
         sum.timing.gaps.merge(&timing.gaps);
@@ -131,6 +138,11 @@ impl<'a> Stream<'a> {
             Work::Craft => self.craft(),
             Work::Replay(replay) => self.replay(&replay),
         };
+        // The last frame has a turn as long as any other's.
+        let turn = if self.pace.is_paced() { self.pace.at(self.transport.state().offered) } else { 0.0 };
+        let left = if self.stopped() || result.is_err() { 0.0 } else { (turn - self.now()).max(0.0) };
+        let ended = support::monotonic_ns().saturating_add((left.min(60.0) * 1e9) as u64);
+        self.progress.ended.store(ended, Ordering::Relaxed);
         self.publish();
         result
     }

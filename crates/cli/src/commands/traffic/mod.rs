@@ -50,10 +50,10 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         &run,
         Layout { record: Traffic::RECORD, columns: Traffic::COLUMNS, shown: Shown::ALL },
     )?;
-    let ready = pipeline::ready(&run, None)?;
+    pipeline::ready(&run, None)?;
     let progress: Vec<Progress> = (0..order.threads).map(|_| Progress::default()).collect();
-    let mut view = View::new(&run, &order, prepared.way(), outputs, &progress, ready);
-    view.open()?;
+    let mut view = View::open(&run, &order, prepared.way(), outputs, &progress)?;
+    let ready = view.start();
     let stop = AtomicBool::new(false);
     let (observed, sent) = prepared.offer(&progress, &stop, |finished| {
         let mut sending = Sending { view: &mut view, finished };

@@ -7,7 +7,7 @@ use plumb_kernel::support;
 use plumb_lab::Error;
 use plumb_lab::traffic::target::{self, Obstacle};
 use plumb_lab::traffic::{
-    Capture, Contents, Link, Order, Prepared, Rate, Refusal, Shape, Sizes, Transport, Way, least_size,
+    Capture, Contents, Link, Order, Prepared, Rate, Refusal, Shape, Sizes, Transport, Way, What, least_size,
 };
 use plumb_records::filter::{PortRange, Prefix};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -72,7 +72,7 @@ fn way(asked: Asked) -> Outcome<(Option<Way>, Option<String>)> {
     }
 }
 
-type Planned = (plumb_lab::traffic::What, f64, Vec<String>);
+type Planned = (What, f64, Vec<String>);
 
 fn captured(path: &Path, link: &Link) -> Outcome<Planned> {
     let contents: Contents = Capture::contents(path).map_err(failed)?;
@@ -97,7 +97,7 @@ fn captured(path: &Path, link: &Link) -> Outcome<Planned> {
     }
     #[allow(clippy::cast_precision_loss, reason = "a mean")]
     let mean = contents.bytes as f64 / contents.frames as f64;
-    Ok((plumb_lab::traffic::What::Captured(path.to_owned(), contents), mean, notes))
+    Ok((What::Captured(path.to_owned(), contents), mean, notes))
 }
 
 fn crafted(frames: &Frames, link: &Link) -> Outcome<Planned> {
@@ -138,22 +138,13 @@ fn crafted(frames: &Frames, link: &Link) -> Outcome<Planned> {
         (None, Some(_)) => PortRange::between(FIRST_PORT, u16::MAX),
         (None, None) => shape.source_ports,
     };
-    let notes = sizes(frames.size, &mut shape);
+    // The usual length is raised to what the headers need; one that was asked for is not.
+    shape.sizes = frames.size.unwrap_or_else(|| Sizes::Fixed(SIZE.max(least_size(&shape))));
     target::fits(link, shape.sizes.bounds().1, shape.vlan.is_some()).map_err(obstructed)?;
     let mean = shape.sizes.mean();
     // What cannot be a frame is found before anything is loaded.
     plumb_lab::traffic::plan(&shape).map_err(|error| Failure::arguments(error.to_string()))?;
-    Ok((plumb_lab::traffic::What::Crafted(shape), mean, notes))
-}
-
-/// The usual length is raised to what the headers need; a length that was asked for is not.
-fn sizes(asked: Option<Sizes>, shape: &mut Shape) -> Vec<String> {
-    let least = least_size(shape);
-    match asked {
-        None => shape.sizes = Sizes::Fixed(SIZE.max(least)),
-        Some(sizes) => shape.sizes = sizes,
-    }
-    Vec::new()
+    Ok((What::Crafted(shape), mean, Vec::new()))
 }
 
 /// The first address of a prefix that frames go to.

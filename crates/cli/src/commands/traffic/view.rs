@@ -28,20 +28,29 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub fn new(
+    /// Writes the first record and the first line.
+    pub fn open(
         run: &'a Run,
         order: &'a Order,
         way: Way,
         outputs: Outputs,
         progress: &'a [Progress],
-        ready: Moment,
-    ) -> Self {
+    ) -> Outcome<Self> {
         let clock_offset = support::clock_offset_ns();
-        Self { run, order, way, outputs, progress, ready, clock_offset, before: Sum::default() }
+        let ready = Moment::now();
+        let mut view =
+            Self { run, order, way, outputs, progress, ready, clock_offset, before: Sum::default() };
+        view.introduce()?;
+        Ok(view)
     }
 
-    /// The first record and the first line.
-    pub fn open(&mut self) -> Outcome<()> {
+    /// The first frame is due now.
+    pub fn start(&mut self) -> Moment {
+        self.ready = Moment::now();
+        self.ready
+    }
+
+    fn introduce(&mut self) -> Outcome<()> {
         let host = support::host();
         let mechanism = match self.way {
             Way::Live => "XDP live frames",
@@ -121,6 +130,9 @@ impl<'a> View<'a> {
     /// The last record, the ledger and the totals; `sent` is how the sending threads ended.
     pub fn conclude(mut self, last: Span, sent: plumb_lab::Result<()>) -> Outcome<Exit> {
         let sum = self.sum();
+        // Frames were sent until then; when that was noticed says nothing about them.
+        let ended = Moment(sum.ended).max(last.start);
+        let last = Span { end: if sum.ended > 0 { ended } else { last.end }, ..last };
         let whole = Span { start: self.ready, end: last.end };
         let total = self.row(&sum, whole);
         let row = if self.run.periodic { self.row(&sum.since(&self.before), last) } else { total.clone() };
@@ -195,7 +207,7 @@ fn line(row: &Traffic) -> String {
     let mut parts = vec![
         format!("sent {}", units::count(row.sent)),
         units::rate(row.sent_per_s.unwrap_or_default()),
-        format!("{}bit/s", units::count(bits_per_second(row))),
+        units::rate(bits_per_second(row)).replace("/s", "bit/s"),
         format!("errors {}", units::count(row.errors)),
     ];
     if let Some(late) = row.late_p99_ns {
@@ -207,10 +219,9 @@ fn line(row: &Traffic) -> String {
     parts.join(", ")
 }
 
-fn bits_per_second(row: &Traffic) -> u64 {
-    let nanoseconds = u128::from(row.duration_ns.max(1));
-    let bits = u128::from(row.offered_bytes) * 8;
-    u64::try_from(bits * 1_000_000_000 / nanoseconds).unwrap_or(u64::MAX)
+#[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+fn bits_per_second(row: &Traffic) -> f64 {
+    row.offered_bytes as f64 * 8e9 / row.duration_ns.max(1) as f64
 }
 
 /// The whole run in one sentence.
@@ -227,8 +238,9 @@ fn sentence(total: &Traffic, way: Way) -> String {
         },
         units::rate(total.sent_per_s.unwrap_or_default()),
     );
+    text += &format!(", {}", units::rate(bits_per_second(total)).replace("/s", "bit/s"));
     if let Some(asked) = total.asked_per_s {
-        text += &format!(" of {} asked", units::rate(asked));
+        text += &format!("; {} asked", units::rate(asked));
     }
     if let (Some(p50), Some(p99), Some(max)) = (total.late_p50_ns, total.late_p99_ns, total.late_max_ns) {
         let [p50, p99, max] = [p50, p99, max].map(units::duration);

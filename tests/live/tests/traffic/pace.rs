@@ -1,0 +1,79 @@
+//! Rates, times and what is said of them.
+
+use crate::scene::{number, send, sent, traffic, within};
+use anyhow::{Context, ensure};
+use plumb_live::TestResult;
+use plumb_live::machine::emulated;
+
+#[test]
+fn a_rate_over_a_time_is_a_count() -> TestResult {
+    within(|lab| {
+        let target = lab.receiver().v4.to_string();
+        let (rate, frames) = if emulated() { ("200", 100) } else { ("10k", 5000) };
+        for way in crate::scene::WAYS {
+            let record =
+                send(lab, &["--dst", &target, "--rate", rate, "--for", "500ms", "--transport", way])?;
+            ensure!(number(&record, "offered")? == frames, "{record}");
+            let achieved = record["sent_per_s"].as_f64().context("a rate")?;
+            let asked = record["asked_per_s"].as_f64().context("a rate")?;
+            let errors = number(&record, "errors")? as f64 / frames as f64;
+            ensure!((achieved / asked - 1.0).abs() < 0.01 + errors, "{record}");
+            for name in ["late_p50_ns", "late_p99_ns", "late_max_ns", "gap_p50_ns", "gap_max_ns"] {
+                number(&record, name)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn bandwidth_is_of_whole_frames() -> TestResult {
+    within(|lab| {
+        let target = lab.receiver().v4.to_string();
+        let args = ["--dst", &target, "--bandwidth", "1M", "--size", "1250", "--for", "500ms"];
+        let record = send(lab, &args)?;
+        ensure!(number(&record, "offered")? == 50, "{record}");
+        ensure!(number(&record, "offered_bytes")? == 62_500, "{record}");
+        Ok(())
+    })
+}
+
+#[test]
+fn intervals_add_up() -> TestResult {
+    within(|lab| {
+        let target = lab.receiver().v4.to_string();
+        let args =
+            ["--dst", &target, "--rate", "1k", "--for", "600ms", "--interval", "100ms", "--threads", "2"];
+        let finished = traffic(lab, &args)?.finish()?;
+        let records = finished.records()?;
+        let intervals: Vec<_> = records.of("traffic").collect();
+        ensure!(intervals.len() >= 5, "{} intervals", intervals.len());
+        let sum = |name: &str| intervals.iter().map(|record| number(record, name)).sum::<Result<u64, _>>();
+        ensure!(sum("offered")? == 600, "{}", sum("offered")?);
+        ensure!(sum("duration_ns")?.abs_diff(600_000_000) < 60_000_000, "{}", sum("duration_ns")?);
+        ensure!(records.account("seen")? == 600 && records.account("records")? == intervals.len() as u64);
+        Ok(())
+    })
+}
+
+#[test]
+fn as_fast_as_possible_is_fast_and_says_what_was_not_taken() -> TestResult {
+    within(|lab| {
+        let target = lab.receiver().v4.to_string();
+        for way in crate::scene::WAYS {
+            let before = lab.receiver().nstat("UdpNoPorts")?;
+            let finished =
+                traffic(lab, &["--dst", &target, "--rate", "max", "--for", "300ms", "--transport", way])?
+                    .finish()?;
+            let record = sent(&finished)?;
+            ensure!(record["asked_per_s"].is_null() && record["late_max_ns"].is_null(), "{record}");
+            let sent = number(&record, "sent")?;
+            ensure!(sent > if emulated() { 100 } else { 20_000 }, "{record}");
+            // What the interface took is what the receiver had, unless its own backlog overflowed.
+            plumb_lab::wait::for_count("datagrams", before + sent, || lab.receiver().nstat("UdpNoPorts"))?;
+            let arrived = lab.receiver().nstat("UdpNoPorts")? - before;
+            ensure!(arrived == sent, "{way}: {arrived} of {sent}: {record}");
+        }
+        Ok(())
+    })
+}
