@@ -13,7 +13,6 @@ const UNSAFE_ROOMS: &[&str] = &[
     "crates/kernel/src/wire.rs",
     "crates/kernel/src/mapped.rs",
     "crates/kernel/src/sys.rs",
-    "crates/kernel/src/rings.rs",
     "crates/kernel/src/links.rs",
     "crates/kernel/src/netdev.rs",
 ];
