@@ -40,8 +40,6 @@ static __always_inline __u32 hist_bucket(__u32 value)
 
 static __always_inline void hist_add(struct histogram *h, __u64 value)
 {
-	__u32 bucket;
-
 	h->sum += value;
 	if (value > h->max)
 		h->max = value;
@@ -49,10 +47,9 @@ static __always_inline void hist_add(struct histogram *h, __u64 value)
 		h->overflow++;
 		return;
 	}
-	bucket = hist_bucket(value);
-	/* Always true, but the verifier does not follow the shifts. */
-	if (bucket < HIST_BUCKETS)
-		h->buckets[bucket]++;
+	/* The mask changes nothing: it stands for the bound that the verifier does not find behind the
+	 * shifts. */
+	h->buckets[hist_bucket(value) & (HIST_SLOTS - 1)]++;
 }
 
 #endif

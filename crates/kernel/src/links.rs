@@ -45,3 +45,11 @@ pub(crate) fn update(link: BorrowedFd<'_>, new: BorrowedFd<'_>) -> io::Result<()
     let status = unsafe { libbpf_sys::bpf_link_update(link.as_raw_fd(), new.as_raw_fd(), std::ptr::null()) };
     if status < 0 { Err(io::Error::from_raw_os_error(-status)) } else { Ok(()) }
 }
+
+/// Switches the kernel's statistics of BPF programs on until the descriptor is closed: needs CAP_SYS_ADMIN.
+pub(crate) fn enable_stats() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes a number and touches no memory of ours.
+    #[allow(unsafe_code, reason = "libbpf-rs lacks it")]
+    let status = unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) };
+    owned(status)
+}

@@ -20,8 +20,13 @@ const CALL: u32 = 4096;
 /// A flood whose drops stop growing for this long has ended.
 const CALM: Duration = Duration::from_millis(200);
 
-/// A lab whose link takes injected frames.
+/// A lab whose link takes injected frames, which its receiver drops.
 pub struct Flood<'a> {
+    offers: Offers<'a>,
+}
+
+/// A lab whose sender offers frames to whatever XDP program runs on the receiver.
+pub struct Offers<'a> {
     lab: &'a Lab,
     sender: Sender,
 }
@@ -32,13 +37,19 @@ pub fn flood<T>(lab: &Lab, flows: u32, work: impl FnOnce(&Flood<'_>) -> T) -> Re
     // One answer a second, rather than an ICMP error for each datagram: type 3 is limited, at most one in 1000 ms.
     receiver.sysctl("net.ipv4.icmp_ratemask", "8")?;
     receiver.sysctl("net.ipv4.icmp_ratelimit", "1000")?;
+    let mut accepting = Storage::new();
+    let _accepting = receiver.run(|| Ok(accept(&mut accepting, receiver.ifindex)?))?;
+    offers(lab, flows, |offers| work(&Flood { offers }))
+}
+
+/// Lets `work` offer the same frames to an XDP program that it attaches itself: native XDP makes veth take them.
+pub fn offers<T>(lab: &Lab, flows: u32, work: impl FnOnce(Offers<'_>) -> T) -> Result<T> {
     let shape = shape(lab, flows)?;
     let mut plan = plan(&shape)?;
     plan.ifindex = lab.sender().ifindex;
-    let (mut storage, mut accepting) = (Storage::new(), Storage::new());
+    let mut storage = Storage::new();
     let generator = Generator::load(&mut storage, &plan, Source::Crafted)?;
-    let _accepting = receiver.run(|| Ok(accept(&mut accepting, receiver.ifindex)?))?;
-    Ok(work(&Flood { lab, sender: generator.sender()? }))
+    Ok(work(Offers { lab, sender: generator.sender()? }))
 }
 
 fn shape(lab: &Lab, flows: u32) -> Result<Shape> {
@@ -60,11 +71,9 @@ fn shape(lab: &Lab, flows: u32) -> Result<Shape> {
     })
 }
 
-impl Flood<'_> {
-    /// Offers so many frames on `cpu`; returns when the receiver has dropped them, with the time that took. Frames that
-    /// the link does not take drop nowhere in the stack: [`dropped`] tells how many came.
+impl Offers<'_> {
+    /// Offers so many frames on `cpu`; returns when the last one was handed to the link, with the time that took.
     pub fn send(&self, times: u32, cpu: usize) -> Result<Duration> {
-        let before = dropped(self.lab.receiver())?;
         let start = Instant::now();
         self.lab.sender().run(|| {
             pin(cpu)?;
@@ -75,15 +84,26 @@ impl Flood<'_> {
             }
             Ok(())
         })?;
+        Ok(start.elapsed())
+    }
+}
+
+impl Flood<'_> {
+    /// Offers so many frames on `cpu`; returns when the receiver has dropped them, with the time that took. Frames that
+    /// the link does not take drop nowhere in the stack: [`dropped`] tells how many came.
+    pub fn send(&self, times: u32, cpu: usize) -> Result<Duration> {
+        let before = dropped(self.offers.lab.receiver())?;
+        let start = Instant::now();
+        self.offers.send(times, cpu)?;
         self.settle(before + u64::from(times))?;
         Ok(start.elapsed())
     }
 
     /// Waits until the receiver has dropped as many, or drops no more.
     fn settle(&self, wanted: u64) -> Result<()> {
-        let (mut last, mut since) = (dropped(self.lab.receiver())?, Instant::now());
+        let (mut last, mut since) = (dropped(self.offers.lab.receiver())?, Instant::now());
         wait::until("the flood to be dropped", wait::PATIENCE, || {
-            let now = dropped(self.lab.receiver())?;
+            let now = dropped(self.offers.lab.receiver())?;
             if now != last {
                 (last, since) = (now, Instant::now());
             }

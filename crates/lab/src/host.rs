@@ -121,6 +121,15 @@ impl Host {
         self.counters()?.get(name)
     }
 
+    /// Frames that the host's interface has taken so far, those that an XDP program dropped included.
+    pub fn received(&self) -> Result<u64> {
+        let table =
+            self.run(|| fs::read_to_string("/proc/thread-self/net/dev").map_err(Error::io("/proc/net/dev")))?;
+        let line = table.lines().find_map(|line| line.trim().strip_prefix(self.interface)?.strip_prefix(':'));
+        let frames = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        frames.ok_or_else(|| Error::Parse { what: format!("the counters of {}", self.interface) })
+    }
+
     /// Packets that the qdiscs of `kind` on the host's interface dropped.
     pub fn qdisc_dropped(&self, kind: &str) -> Result<u64> {
         let json = self.tool(&["tc", "-s", "-j", "qdisc", "show", "dev", self.interface])?;

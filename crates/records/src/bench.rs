@@ -4,7 +4,7 @@ crate::record! {
     /// One reader at one load, over all repeats. Medians, except where a field says otherwise.
     pub struct Bench = "bench" {
         bench: String as Text, "which bench";
-        reader: String as Text, "who observes: `none` is the bare stack, `floor` an empty program on the same hook";
+        reader: String as Text, "who observes: `none` is the bare stack, `floor` an empty program on the same hook; with xdp, `bare` is the smallest program that drops, in place of `none`";
         repeats: u64 as Count, "runs that the medians are over";
         offered: u64 as Count, "packets offered in each run";
         offered_per_s: f64 as Rate, "packets the machine took while this reader observed";
@@ -13,6 +13,7 @@ crate::record! {
         overhead_ns: Option<f64> as Nanoseconds, "time that the reader adds to each packet: against `none` in the same repeat; null for `none`";
         overhead_ns_min: Option<f64> as Nanoseconds, "the smallest of the repeats";
         overhead_ns_max: Option<f64> as Nanoseconds, "the largest of the repeats";
+        program_ns: Option<f64> as Nanoseconds, "run time of the XDP program per packet, by the kernel's statistics, in a run of its own: they add about two readings of the clock; null for other benches";
         received: Option<u64> as Count, "packets that the reader accounted for in its worst repeat; null where it does not tell";
         lost: Option<u64> as Count, "packets offered but not in the reader's output, in its worst repeat; null where it does not tell";
         process_cpu_ns_per_packet: Option<f64> as Nanoseconds, "CPU time of the reader's process per packet";

@@ -4,6 +4,7 @@ mod delay;
 mod readers;
 mod report;
 mod running;
+mod xdp;
 
 use crate::args::Report;
 use crate::args::bench::{Bench, Drops, What};
@@ -26,6 +27,7 @@ const FLOWS: u32 = 1000;
 pub fn run(bench: &Bench) -> Outcome<Exit> {
     match &bench.what {
         What::Drops(drops) => observe(drops),
+        What::Xdp(asked) => xdp::run(asked),
     }
 }
 

@@ -50,7 +50,7 @@ impl Scene {
     fn settle(&self) -> Result<()> {
         let (mut last, mut since) = (0, Instant::now());
         wait_for("the hosts to be silent", || {
-            let now = received(self.sender())? + received(self.receiver())?;
+            let now = self.sender().received()? + self.receiver().received()?;
             if now != last {
                 (last, since) = (now, Instant::now());
             }
@@ -64,19 +64,18 @@ impl Scene {
         Ok(path.udp(Family::V4, (40_000, 40_001), &vec![0x5a; length - HEADERS])?)
     }
 
-    /// Sends frames of this length.
+    /// Sends frames of this length. Where the link's queue is full, as on a slow machine, it is tried again: the kernel
+    /// says so, and the frame was not taken.
     pub(crate) fn send(&self, length: usize, times: u64) -> Result<()> {
-        Ok(self.socket.repeat(&self.frame(length)?, times)?)
+        let frame = self.frame(length)?;
+        for _ in 0..times {
+            while let Err(error) = self.socket.send(&frame) {
+                ensure!(error.raw_os_error() == Some(nix::libc::ENOBUFS), "cannot send a frame: {error}");
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
     }
-}
-
-/// Frames that the host's interface has taken so far.
-fn received(host: &Host) -> Result<u64> {
-    let table = host.run(|| {
-        std::fs::read_to_string("/proc/thread-self/net/dev").map_err(plumb_lab::Error::io("/proc/net/dev"))
-    })?;
-    let line = table.lines().find_map(|line| line.trim().strip_prefix(&format!("{}:", host.interface)));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).context("the interface's counters")
 }
 
 /// `plumb xdp run` on a host's interface, from outside of its namespace.

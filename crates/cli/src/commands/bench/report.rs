@@ -74,6 +74,7 @@ impl Rows {
             overhead_ns: middle(&overheads),
             overhead_ns_min: overheads.first().copied(),
             overhead_ns_max: overheads.last().copied(),
+            program_ns: None,
             received: runs.iter().filter_map(|run| run.received).min(),
             lost: runs.iter().filter_map(|run| run.lost).max(),
             process_cpu_ns_per_packet: middle(&cpu),
@@ -89,13 +90,7 @@ impl Rows {
 
     /// One line per record.
     pub fn json(&self) -> Outcome<String> {
-        let mut encoder = Json::default();
-        let mut bytes = Vec::new();
-        for record in self.records() {
-            encoder.encode(&record, &mut bytes);
-        }
-        String::from_utf8(bytes)
-            .map_err(|error| Failure::failed("cannot write the bench's rows").because(error))
+        json(&self.records())
     }
 
     /// A table, and what the figures are against the first alternative.
@@ -166,13 +161,25 @@ fn nanoseconds(times: impl Iterator<Item = Duration>) -> Option<u64> {
     middle(&sorted(times.map(|time| time.as_secs_f64() * 1e9))).map(|time| time as u64)
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+/// One line per record.
+pub fn json(records: &[Bench]) -> Outcome<String> {
+    let mut encoder = Json::default();
+    let mut bytes = Vec::new();
+    for record in records {
+        encoder.encode(record, &mut bytes);
+    }
+    String::from_utf8(bytes).map_err(|error| Failure::failed("cannot write the bench's rows").because(error))
+}
+
+/// The values in order.
+pub fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values
 }
 
-fn middle(sorted: &[f64]) -> Option<f64> {
+/// The median.
+pub fn middle(sorted: &[f64]) -> Option<f64> {
     let half = sorted.len() / 2;
     let upper = sorted.get(half)?;
     if sorted.len() % 2 == 1 { Some(*upper) } else { Some((sorted.get(half - 1)? + upper) / 2.0) }

@@ -49,6 +49,14 @@ pub struct Occupant {
     program: Result<OwnedFd, String>,
 }
 
+impl Occupant {
+    /// Run time in nanoseconds and runs of it, while the kernel's statistics are on; `None` where we may not look.
+    pub fn statistics(&self) -> Option<(u64, u64)> {
+        let facts = sys::program_facts(self.program.as_ref().ok()?.as_fd()).ok()?;
+        Some((facts.run_time_ns, facts.runs))
+    }
+}
+
 /// What is attached to an interface now.
 pub fn occupant(ifindex: u32, asking: BorrowedFd<'_>) -> Result<Option<Occupant>, Error> {
     let index = index(ifindex)?;

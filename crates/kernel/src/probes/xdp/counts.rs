@@ -44,7 +44,7 @@ pub(super) fn times(map: &impl MapCore) -> Result<Times, Error> {
         sum: times.sum,
         max: times.max,
         overflow: times.overflow,
-        buckets: Box::new(times.buckets),
+        buckets: Box::new(std::array::from_fn(|bucket| times.buckets[bucket])),
     })
 }
 

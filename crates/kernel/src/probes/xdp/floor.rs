@@ -1,12 +1,61 @@
 //! What reading the clock costs here, so that times can be judged.
 
-use crate::error::Error;
+use crate::error::{Class, Error};
+use crate::links;
 use crate::session::{self, Storage};
 use crate::wire::xdp_const;
 use libbpf_rs::ProgramInput;
-use skeleton::FloorSkelBuilder;
+use skeleton::{FloorSkel, FloorSkelBuilder};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 skeleton!("floor");
+
+/// What a program of ours is measured against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floor {
+    /// Drops, and does nothing else: the least that an XDP program can do.
+    Drop,
+    /// Reads the clock twice and drops: the least that timing can do.
+    Clock,
+}
+
+/// A floor, loaded.
+pub struct LoadedFloor<'obj> {
+    skel: FloorSkel<'obj>,
+    kind: Floor,
+}
+
+impl Floor {
+    /// Loads it; it is attached like any other program.
+    pub fn load(self, storage: &mut Storage) -> Result<LoadedFloor<'_>, Error> {
+        let open = session::open("floor", FloorSkelBuilder::default(), storage)?;
+        Ok(LoadedFloor { skel: session::load("floor", open)?, kind: self })
+    }
+}
+
+impl LoadedFloor<'_> {
+    /// The program.
+    pub fn program(&self) -> BorrowedFd<'_> {
+        match self.kind {
+            Floor::Drop => self.skel.progs.floor_drop.as_fd(),
+            Floor::Clock => self.skel.progs.floor_clock.as_fd(),
+        }
+    }
+}
+
+/// The kernel's statistics of BPF programs, switched on while this lives.
+#[derive(Debug)]
+pub struct Statistics(#[allow(dead_code, reason = "held, not read")] OwnedFd);
+
+impl Statistics {
+    /// Switches them on: every run of every program is timed, which costs it two readings of the clock.
+    pub fn enable() -> Result<Self, Error> {
+        links::enable_stats().map(Self).map_err(|error| {
+            Error::new(Class::Privileges, "cannot switch the kernel's BPF statistics on", error)
+                .help("it needs CAP_SYS_ADMIN")
+        })
+    }
+}
 
 /// Runs whose least is taken: the others were interrupted.
 const RUNS: u32 = 20;
@@ -16,9 +65,7 @@ const FRAME: [u8; 14] = [0; 14];
 /// Nanoseconds that two readings of the clock in a row tell, although nothing lies between them.
 pub fn clock_cost_ns() -> Result<f64, Error> {
     let mut storage = Storage::new();
-    let mut open = session::open("clock", FloorSkelBuilder::default(), &mut storage)?;
-    open.progs.floor_drop.set_autoload(false);
-    open.progs.floor_clock.set_autoload(false);
+    let open = session::open("clock", FloorSkelBuilder::default(), &mut storage)?;
     let skel = session::load("clock", open)?;
     let mut least = u64::MAX;
     for _ in 0..RUNS {

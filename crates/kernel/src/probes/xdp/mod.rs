@@ -16,7 +16,7 @@ pub use config::{Action, Config, Transport};
 pub use counts::{Count, Counts, Times};
 pub use event::Event;
 pub use faults::{Fault, Faults};
-pub use floor::clock_cost_ns;
+pub use floor::{Floor, LoadedFloor, Statistics, clock_cost_ns};
 
 use crate::error::Error;
 use crate::mapped::Mapped;

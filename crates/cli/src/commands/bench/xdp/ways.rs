@@ -1,0 +1,231 @@
+//! The ways to drop packets that are compared: two floors, ours with this and that, and a rival.
+
+use super::super::{CPU, failed};
+use crate::failure::{Failure, Outcome};
+use crate::text::note;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use plumb_kernel::probes::xdp::{self, Action, Attachment, Config, Floor, Mode, Shared, Transport, Xdp};
+use plumb_kernel::ring::Ring;
+use plumb_kernel::session::Storage;
+use plumb_lab::flood::pin;
+use plumb_lab::{Lab, wait};
+use std::cell::Cell;
+use std::os::fd::BorrowedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// One way.
+#[derive(Debug)]
+pub struct Way {
+    /// Name in the output.
+    pub name: &'static str,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Floor(Floor),
+    /// `plumb xdp run --action drop`, with times and with events.
+    Ours(bool, Option<Transport>),
+    /// xdp-bench of xdp-tools.
+    XdpBench,
+}
+
+/// Every way; the first is what the others are measured against.
+pub const WAYS: &[Way] = &[
+    Way { name: "bare", how: How::Floor(Floor::Drop) },
+    Way { name: "two-clock-readings", how: How::Floor(Floor::Clock) },
+    Way { name: "plumb", how: How::Ours(false, None) },
+    Way { name: "plumb-time", how: How::Ours(true, None) },
+    Way { name: "plumb-events", how: How::Ours(false, Some(Transport::Ring)) },
+    Way { name: "plumb-events-time", how: How::Ours(true, Some(Transport::Ring)) },
+    Way { name: "plumb-events-perf", how: How::Ours(false, Some(Transport::Perf)) },
+    Way { name: "xdp-bench", how: How::XdpBench },
+];
+
+/// How long a rival may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a program of ours tells of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account {
+    /// Packets counted, or events that came to the counting sink; `None` for the others.
+    pub received: Option<u64>,
+    /// Events that found no room, and those that never came.
+    pub lost: Option<u64>,
+}
+
+/// A way while its program is attached.
+pub struct Running<'a> {
+    lab: &'a Lab,
+    asking: BorrowedFd<'a>,
+    ring: Option<Ring<'a>>,
+}
+
+impl Running<'_> {
+    /// Does `work` on another thread while this one, on another CPU, takes the events.
+    pub fn during<T: Send>(&self, work: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+        let Some(ring) = &self.ring else { return work() };
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let result = work();
+                done.store(true, Ordering::Release);
+                result
+            });
+            while !done.load(Ordering::Acquire) {
+                let mut stop = |_| done.load(Ordering::Acquire);
+                ring.consume_until(Instant::now() + Duration::from_secs(1), &mut stop)?;
+            }
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(Failure::failed("the thread that offers packets ended early")))
+        })
+    }
+
+    /// Run time and runs of the attached program.
+    pub fn statistics(&self) -> Outcome<(u64, u64)> {
+        let (index, asking) = (self.lab.receiver().ifindex, self.asking);
+        let occupant = self.lab.receiver().run(|| Ok(xdp::occupant(index, asking)?)).map_err(failed)?;
+        Ok(occupant.and_then(|occupant| occupant.statistics()).unwrap_or_default())
+    }
+}
+
+/// Does `work` while a way's program drops what comes to the lab's receiver; its own account is read at the end.
+pub fn with<T>(lab: &Lab, way: &Way, work: impl FnOnce(&Running<'_>) -> Outcome<T>) -> Outcome<(T, Account)> {
+    let mut storage = Storage::new();
+    match way.how {
+        How::Floor(floor) => {
+            let floor = floor.load(&mut storage)?;
+            let _attached = attach(lab, floor.program())?;
+            Ok((work(&Running { lab, asking: floor.program(), ring: None })?, Account::default()))
+        }
+        How::XdpBench => {
+            let floor = Floor::Drop.load(&mut storage)?;
+            let rival = Rival::start(lab, floor.program())?
+                .ok_or_else(|| Failure::failed("xdp-bench started before and does not now"))?;
+            let worked = work(&Running { lab, asking: floor.program(), ring: None });
+            rival.end(lab, floor.program())?;
+            Ok((worked?, Account::default()))
+        }
+        How::Ours(time, events) => {
+            let config = Config { time, events, ..Config::of(Action::Drop) };
+            let program = Xdp::load(&mut storage, &config, 0, None)?;
+            let shared = program.share(&config)?;
+            ours(lab, &program, &shared, events.is_some(), work)
+        }
+    }
+}
+
+fn ours<T>(
+    lab: &Lab,
+    program: &Xdp<'_>,
+    shared: &Shared,
+    events: bool,
+    work: impl FnOnce(&Running<'_>) -> Outcome<T>,
+) -> Outcome<(T, Account)> {
+    // The sink: it decodes, looks at what was decoded and counts.
+    let (came, bytes) = (Cell::new(0_u64), Cell::new(0_u64));
+    let count = |event: xdp::Event| {
+        came.set(came.get() + 1);
+        bytes.set(bytes.get() + u64::from(event.length));
+    };
+    // This thread reads; what is offered and dropped is on another CPU.
+    pin(reading_cpu()).map_err(failed)?;
+    let ring = if events { Some(shared.reader(count)?) } else { None };
+    let attached = attach(lab, program.program())?;
+    let running = Running { lab, asking: program.program(), ring };
+    let worked = work(&running)?;
+    let Running { ring, .. } = running;
+    drop(attached);
+    xdp::quiesce();
+    if let Some(ring) = ring {
+        ring.drain()?;
+    }
+    let counts = program.counts()?;
+    let all = counts.iter().flatten();
+    let (packets, size, lost) =
+        all.fold((0, 0, 0), |sum, count| (sum.0 + count.packets, sum.1 + count.bytes, sum.2 + count.lost));
+    let account = if events {
+        if lost == 0 && bytes.get() != size {
+            return Err(Failure::failed("the events do not add up to the counted bytes"));
+        }
+        Account { received: Some(came.get()), lost: Some(packets - came.get().min(packets)) }
+    } else {
+        Account { received: Some(packets), lost: Some(0) }
+    };
+    Ok((worked, account))
+}
+
+/// A CPU beside the one that packets are dropped on, where there is one.
+fn reading_cpu() -> usize {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    (CPU + 1) % cpus
+}
+
+fn attach(lab: &Lab, program: BorrowedFd<'_>) -> Outcome<Attachment> {
+    let receiver = lab.receiver();
+    receiver.run(|| Ok(xdp::attach(program, receiver.ifindex, Some(Mode::Native))?)).map_err(failed)
+}
+
+/// Whether a way works on this machine. A rival that does not is told.
+pub fn starts(lab: &Lab, way: &Way) -> Outcome<bool> {
+    let How::XdpBench = way.how else { return Ok(true) };
+    let mut storage = Storage::new();
+    let floor = Floor::Drop.load(&mut storage)?;
+    match Rival::start(lab, floor.program())? {
+        Some(rival) => rival.end(lab, floor.program()).map(|()| true),
+        None => {
+            note("xdp-bench is not installed, or does not start here: it is left out");
+            Ok(false)
+        }
+    }
+}
+
+struct Rival(Child);
+
+impl Rival {
+    /// Starts it; `None` where it is not there or attaches nothing.
+    fn start(lab: &Lab, asking: BorrowedFd<'_>) -> Outcome<Option<Self>> {
+        let receiver = lab.receiver();
+        let mut command = Command::new("xdp-bench");
+        command.args(["drop", "--mode", "native", receiver.interface]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = receiver.spawn(&mut command) else { return Ok(None) };
+        let attached = wait::until("xdp-bench to attach", PATIENCE, || {
+            if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return Ok(Some(false));
+            }
+            Ok(occupied(lab, asking)?.then_some(true))
+        });
+        let rival = Self(child);
+        match attached {
+            Ok(true) => Ok(Some(rival)),
+            Ok(false) | Err(_) => Ok(None),
+        }
+    }
+
+    fn end(mut self, lab: &Lab, asking: BorrowedFd<'_>) -> Outcome<()> {
+        if let Ok(pid) = i32::try_from(self.0.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
+        }
+        let gone = wait::until("xdp-bench to end", PATIENCE, || {
+            Ok((!occupied(lab, asking)? && matches!(self.0.try_wait(), Ok(Some(_)))).then_some(()))
+        });
+        gone.map_err(failed)
+    }
+}
+
+impl Drop for Rival {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn occupied(lab: &Lab, asking: BorrowedFd<'_>) -> plumb_lab::Result<bool> {
+    let receiver = lab.receiver();
+    receiver.run(|| Ok(xdp::occupant(receiver.ifindex, asking)?.is_some()))
+}
