@@ -20,6 +20,7 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (session::Session::RECORD, session::Session::COLUMNS),
     (drop::DropGroup::RECORD, drop::DropGroup::COLUMNS),
     (drop::Drop::RECORD, drop::Drop::COLUMNS),
+    (xdp::XdpProgram::RECORD, xdp::XdpProgram::COLUMNS),
     (xdp::XdpAction::RECORD, xdp::XdpAction::COLUMNS),
     (xdp::XdpPacket::RECORD, xdp::XdpPacket::COLUMNS),
     (xdp::XdpFault::RECORD, xdp::XdpFault::COLUMNS),

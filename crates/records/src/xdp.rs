@@ -4,6 +4,24 @@ use crate::column::{Column, Row, Shown, Time, Value};
 use crate::histogram::Histogram;
 
 crate::record! {
+    /// A program that is attached to an interface.
+    pub struct XdpProgram<'a> = "xdp_program" {
+        interface: &'a str as Text, "name of the interface";
+        ifindex: u32 as Id, "its index in its namespace";
+        netns: u64 as Id, "inode of its network namespace";
+        netns_name: Option<&'a str> as Text, "its name in /run/netns, where it has one";
+        mode: &'a str as Text, "native (in the driver), generic (in the stack) or offloaded (on the card)";
+        program: Option<&'a str> as Text, "name of the program, of which the kernel keeps 15 bytes; null, as what follows but its id, where we may not look";
+        program_id: u32 as Id, "the kernel's id of the program";
+        tag: Option<&'a str> as Text, "the kernel's digest of its instructions";
+        loaded_at: Option<Time> as Time, "when it was loaded";
+        uid: Option<u32> as Id, "the user who loaded it";
+        components: Option<Vec<(String, String)>> as Map, "ids and names of the programs that run as parts of it, in their order: those that libxdp's dispatcher calls";
+    }
+}
+crate::plain_row!(XdpProgram<'_>);
+
+crate::record! {
     /// Packets of one interface that one program gave one verdict on.
     pub struct XdpAction<'a> = "xdp_action" {
         time: Option<Time> as Time, "start of the interval; null in a run's total";

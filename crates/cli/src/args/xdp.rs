@@ -1,7 +1,7 @@
 //! Arguments of `plumb xdp`.
 
-use super::observing::{Ends, Outputs, Wakeup};
-use super::values;
+use super::observing::{Ends, Format, Outputs, Wakeup};
+use super::values::{self, Output};
 use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 
@@ -15,6 +15,26 @@ pub struct Xdp {
 #[derive(Debug, Subcommand)]
 pub enum What {
     Run(Box<Run>),
+    List(List),
+}
+
+/// What is attached to which interface, in every network namespace
+///
+/// Names of programs, their owners and other namespaces are shown to root only.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only this interface, of our network namespace or that of --netns; repeatable, or separated by commas
+    #[arg(short, long, value_name = "NAME")]
+    pub interface: Vec<String>,
+    /// Only this network namespace: a name of /run/netns, a process id, or an inode
+    #[arg(long, value_name = "NAME|PID|INODE")]
+    pub netns: Option<String>,
+    /// What standard output holds [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Write records to this file; its extension is the format: .jsonl, .json or .csv
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<Output>,
 }
 
 /// Give every packet of an interface one verdict, and count, time or stream them

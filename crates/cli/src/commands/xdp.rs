@@ -2,6 +2,7 @@
 
 mod attaching;
 mod counting;
+mod list;
 mod restore;
 mod run;
 mod sample;
@@ -17,6 +18,7 @@ pub use restore::{RESTORE, restore};
 /// Runs what was asked for.
 pub fn run(arguments: &Xdp, verbose: bool) -> Outcome<Exit> {
     match &arguments.what {
+        What::List(arguments) => list::run(arguments, verbose),
         What::Run(arguments) => run::run(arguments, verbose),
     }
 }

@@ -62,6 +62,23 @@ impl Netns {
         entries.filter_map(|entry| Self::of_file(entry.path()).ok()).collect()
     }
 
+    /// Those in which a process runs, that have a name, and ours: each once, in the order of their inodes. What only an
+    /// open file or a mount elsewhere holds is not found.
+    pub fn all() -> Vec<Self> {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let of_process = |entry: std::fs::DirEntry| {
+            let is_process = entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
+            is_process.then(|| Self::of_file(entry.path().join("ns/net")).ok()).flatten()
+        };
+        // The first of several files counts: names outlive processes.
+        let found = Self::own().into_iter().chain(Self::named()).chain(processes.filter_map(of_process));
+        let mut all = std::collections::BTreeMap::new();
+        for netns in found {
+            all.entry(netns.inode).or_insert(netns);
+        }
+        all.into_values().collect()
+    }
+
     /// Moves the calling thread, and the threads that it starts from then on, into the namespace.
     pub fn enter(&self) -> Outcome<()> {
         if Self::own()?.inode == self.inode {

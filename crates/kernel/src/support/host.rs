@@ -31,10 +31,18 @@ pub fn host() -> Host {
 /// What to add to CLOCK_MONOTONIC to get nanoseconds since the Unix epoch: of several tries the one whose two
 /// monotonic readings lie closest together, which bounds its error.
 pub fn clock_offset_ns() -> i64 {
+    offset_of(ClockId::CLOCK_MONOTONIC)
+}
+
+/// The same for CLOCK_BOOTTIME, which goes on while the machine is suspended.
+pub fn boot_offset_ns() -> i64 {
+    offset_of(ClockId::CLOCK_BOOTTIME)
+}
+
+fn offset_of(clock: ClockId) -> i64 {
     let now = |clock| clock_gettime(clock).map_or(0, |time| time.tv_sec() * 1_000_000_000 + time.tv_nsec());
     let tries = (0..8).map(|_| {
-        let (before, real, after) =
-            (now(ClockId::CLOCK_MONOTONIC), now(ClockId::CLOCK_REALTIME), now(ClockId::CLOCK_MONOTONIC));
+        let (before, real, after) = (now(clock), now(ClockId::CLOCK_REALTIME), now(clock));
         (after - before, real - (before + (after - before) / 2))
     });
     tries.min().map_or(0, |(_, offset)| offset)

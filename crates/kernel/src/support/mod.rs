@@ -6,7 +6,9 @@ mod init;
 mod loaded;
 mod tries;
 
-pub use host::{Host, btf, clock_offset_ns, host, inode, kallsyms, module_btf, monotonic_ns, netns_names};
+pub use host::{
+    Host, boot_offset_ns, btf, clock_offset_ns, host, inode, kallsyms, module_btf, monotonic_ns, netns_names,
+};
 pub use init::{SKIPS_INIT, skips_init};
 pub use loaded::{Program, programs};
 

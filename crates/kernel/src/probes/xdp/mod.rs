@@ -10,6 +10,7 @@ mod counts;
 mod event;
 mod faults;
 mod floor;
+mod list;
 
 pub use attach::{Attachment, Displaced, Mode, Occupant, Restorer, attach, occupant, replace};
 pub use config::{Action, Config, Transport};
@@ -17,6 +18,7 @@ pub use counts::{Count, Counts, Times};
 pub use event::Event;
 pub use faults::{Fault, Faults};
 pub use floor::{Floor, LoadedFloor, Statistics, clock_cost_ns};
+pub use list::{Inventory, Loaded, attached};
 
 use crate::error::Error;
 use crate::mapped::Mapped;

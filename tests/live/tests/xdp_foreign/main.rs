@@ -1,0 +1,5 @@
+//! `plumb xdp list`, `stats` and `time` on programs that others have loaded.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod list;
