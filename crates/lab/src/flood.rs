@@ -77,7 +77,6 @@ impl Offers<'_> {
         let start = Instant::now();
         self.lab.sender().run(|| {
             pin(cpu)?;
-            self.sender.hand_over();
             let end = self.sender.state().offered + u64::from(times);
             while let left @ 1.. = end.saturating_sub(self.sender.state().offered) {
                 self.sender.send(CALL.min(u32::try_from(left).unwrap_or(CALL)))?;

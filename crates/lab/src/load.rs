@@ -3,8 +3,11 @@
 //!
 //! A fault may break any of it for a while (an address gone, a queue full): what fails is counted and tried again.
 
+mod bulk;
 mod client;
 mod server;
+
+pub use bulk::{Bulk, Moved};
 
 use std::{
     sync::{

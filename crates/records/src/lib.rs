@@ -26,5 +26,6 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (xdp::XdpFault::RECORD, xdp::XdpFault::COLUMNS),
     (traffic::Traffic::RECORD, traffic::Traffic::COLUMNS),
     (bench::Bench::RECORD, bench::Bench::COLUMNS),
+    (traffic::TrafficBench::RECORD, traffic::TrafficBench::COLUMNS),
     (ledger::Ledger::RECORD, ledger::Ledger::COLUMNS),
 ];

@@ -26,3 +26,21 @@ crate::record! {
     }
 }
 crate::plain_row!(Traffic);
+
+crate::record! {
+    /// What a generator makes of a rate, over all repeats: medians, except where a field says otherwise.
+    pub struct TrafficBench = "bench_traffic" {
+        generator: String as Text, "who sends: plumb (live frames), plumb-packet, xdp-trafficgen";
+        threads: u32 as Id, "its sending threads";
+        asked_per_s: Option<f64> as Rate, "what it was asked for; null for its highest rate";
+        repeats: u64 as Count, "runs";
+        received_per_s: f64 as Rate, "frames that arrived, by the receiving interface's own count";
+        received_per_s_min: f64 as Rate, "the slowest repeat";
+        received_per_s_max: f64 as Rate, "the fastest repeat";
+        deviation: Option<f64> as Rate, "how far the rate that arrived is from the asked one, as a share, in the worst repeat; null for the highest rate";
+        gap_max_ns: Option<u64> as Nanoseconds, "the longest pause between two sending calls, in the best repeat: others had the machine in between; null where the generator does not tell";
+        late_p99_ns: Option<u64> as Nanoseconds, "from when a frame was due to its sending, 99th percentile; null likewise";
+        cpu_ns_per_packet: f64 as Nanoseconds, "CPU time of the generator's process per frame, the receiver's interrupt work within it included";
+    }
+}
+crate::plain_row!(TrafficBench);

@@ -22,6 +22,30 @@ pub enum What {
     /// One after another as above, on a lab's native veth, packets offered and dropped on one CPU. xdp-bench of xdp-tools
     /// takes part where it starts.
     Xdp(Xdp),
+    /// Generators of packets, into an interface that drops them at once
+    ///
+    /// The highest rate of Plumb and of xdp-trafficgen in turn, where that is installed or given, and how well Plumb keeps a
+    /// rate. The receiving interface counts.
+    Traffic(Traffic),
+}
+
+#[derive(Debug, Args)]
+pub struct Traffic {
+    /// Runs of each generator at each rate
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// How long each run is measured
+    #[arg(long = "for", value_name = "TIME", default_value = "1s", value_parser = super::values::duration)]
+    pub duration: std::time::Duration,
+    /// Rates that Plumb is asked for, beside the highest (comma-separated)
+    #[arg(long, value_name = "RATE", value_delimiter = ',', default_values = ["1k", "10k", "100k", "1M"])]
+    pub rate: Vec<plumb_lab::traffic::Rate>,
+    /// xdp-trafficgen of xdp-tools, where it is not on the path or does not start
+    #[arg(long, value_name = "PATH", default_value = "xdp-trafficgen")]
+    pub trafficgen: std::path::PathBuf,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Report::Text)]
+    pub format: Report,
 }
 
 #[derive(Debug, Args)]

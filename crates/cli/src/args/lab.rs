@@ -16,8 +16,11 @@ pub struct Lab {
     /// Packets per second that the asked faults offer together, and requests per second of the healthy traffic beside
     #[arg(long, value_name = "PPS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: u32,
+    /// Bulk traffic beside: datagrams per second, such as 50k, by the generator of `plumb traffic`; the receiver reads them
+    #[arg(long, value_name = "RATE")]
+    pub load: Option<plumb_lab::traffic::Rate>,
     /// The faults, with the drop reasons that this kernel is expected to give
-    #[arg(long, conflicts_with_all = ["fault", "rate", "command"])]
+    #[arg(long, conflicts_with_all = ["fault", "rate", "load", "command"])]
     pub list: bool,
     /// The command to run in the receiving host
     #[arg(last = true, value_name = "CMD")]

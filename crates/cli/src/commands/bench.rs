@@ -4,6 +4,7 @@ mod delay;
 mod readers;
 mod report;
 mod running;
+mod traffic;
 mod xdp;
 
 use crate::args::Report;
@@ -28,6 +29,7 @@ pub fn run(bench: &Bench) -> Outcome<Exit> {
     match &bench.what {
         What::Drops(drops) => observe(drops),
         What::Xdp(asked) => xdp::run(asked),
+        What::Traffic(asked) => traffic::run(asked),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::signals::Signals;
 use crate::text::{note, say, width};
 use plumb_kernel::support;
 use plumb_lab::faults::{self, Fault};
-use plumb_lab::load::Load;
+use plumb_lab::load::{Bulk, Load, Moved};
 use plumb_lab::{Error, KernelVersion, Lab};
 use plumb_sinks::text::Style;
 use plumb_sinks::text::table::{Head, Table};
@@ -26,6 +26,8 @@ pub fn run(arguments: &Arguments) -> Outcome<Exit> {
     let lab = Lab::new().map_err(|error| Failure::failed("cannot build the lab").because(error))?;
     let load = Load::start(&lab, arguments.rate)
         .map_err(|error| Failure::failed("cannot start the lab's traffic").because(error))?;
+    let bulk = arguments.load.map(|rate| Bulk::start(&lab, rate)).transpose();
+    let bulk = bulk.map_err(|error| Failure::failed("cannot start the lab's bulk traffic").because(error))?;
     let stop = AtomicBool::new(false);
     let (exit, injected) = std::thread::scope(|scope| {
         let injecting = scope.spawn(|| inject(&lab, &faults, arguments.rate, &stop));
@@ -39,7 +41,13 @@ pub fn run(arguments: &Arguments) -> Outcome<Exit> {
         (exit, injecting.join())
     });
     drop(load);
+    let moved = bulk.map(Bulk::stop).transpose();
     let exit = exit?;
+    if let Some(Moved { sent, read }) =
+        moved.map_err(|error| Failure::failed("the lab's bulk traffic ended early").because(error))?
+    {
+        note(format_args!("{sent} datagrams of bulk traffic were sent, {read} of them read"));
+    }
     injected.map_err(|_| Failure::failed("the thread that injects faults ended early"))??;
     Ok(exit)
 }

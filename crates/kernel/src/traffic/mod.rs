@@ -125,6 +125,7 @@ impl<'obj> Generator<'obj> {
 /// Loads only what a generator of this source runs.
 fn choose(open: &mut OpenTrafficSkel<'_>, source: Source, watch: bool) -> Result<(), Error> {
     open.progs.traffic_accept.set_autoload(false);
+    open.progs.traffic_discard.set_autoload(false);
     open.progs.traffic_xmit.set_autoload(watch);
     open.progs.traffic_redir.set_autoload(watch);
     let (unused, slots) = match source {
@@ -144,14 +145,26 @@ pub struct Accepting<'obj> {
     _skel: Box<TrafficSkel<'obj>>,
 }
 
-/// Lets the interface with `ifindex`, of the calling thread's namespace, take redirected frames while the guard lives.
+/// Lets the interface with `ifindex`, of the calling thread's namespace, take redirected frames while the guard lives, and
+/// pass them to its stack.
 pub fn accept(storage: &mut Storage, ifindex: u32) -> Result<Accepting<'_>, Error> {
+    receive(storage, ifindex, true)
+}
+
+/// The same, but what comes is dropped at once.
+pub fn discard(storage: &mut Storage, ifindex: u32) -> Result<Accepting<'_>, Error> {
+    receive(storage, ifindex, false)
+}
+
+fn receive(storage: &mut Storage, ifindex: u32, pass: bool) -> Result<Accepting<'_>, Error> {
     let mut open = session::open("traffic", TrafficSkelBuilder::default(), storage)?;
     choose(&mut open, Source::Crafted, false)?;
     open.progs.traffic_craft.set_autoload(false);
-    open.progs.traffic_accept.set_autoload(true);
+    let chosen = if pass { &mut open.progs.traffic_accept } else { &mut open.progs.traffic_discard };
+    chosen.set_autoload(true);
     let skel = Box::new(session::load("traffic", open)?);
-    let link = skel.progs.traffic_accept.attach_xdp(ifindex as i32).map_err(|error| {
+    let program = if pass { &skel.progs.traffic_accept } else { &skel.progs.traffic_discard };
+    let link = program.attach_xdp(ifindex as i32).map_err(|error| {
         session::failed(format!("cannot attach XDP to the interface with index {ifindex}"), &error)
     })?;
     Ok(Accepting { _link: link, _skel: skel })

@@ -5,14 +5,13 @@ use crate::error::{Class, Error};
 use crate::mapped::Mapped;
 use crate::sys;
 use std::io;
-use std::mem::offset_of;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Frames of one pass through the kernel's loop: the most that it allows, and what a veth's ring holds
 /// (TEST_XDP_MAX_BATCH in net/bpf/test_run.c, VETH_RING_SIZE in drivers/net/veth.c).
 const BATCH: u32 = 256;
 
-/// Sends frames in the calling thread, always the same one.
+/// Sends frames in the calling thread; one call at a time.
 #[derive(Debug)]
 pub struct Sender {
     program: OwnedFd,
@@ -34,12 +33,6 @@ impl Sender {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(refused(&error)),
         }
-    }
-
-    /// Says that another thread sends from now on.
-    pub fn hand_over(&self) {
-        // The fourth word holds error and thread.
-        self.state.write(0, offset_of!(State, error) / 8, &[0; 8]);
     }
 
     /// Puts a frame where the program will look for the one with this number; at most [`SLOTS`] at a time, and at most

@@ -144,9 +144,8 @@ static __always_inline void write_fields(void *data, __u32 size, __u64 number, _
 /* Counts a frame and sends it. */
 static __always_inline int offer(__u32 size)
 {
-	/* Which thread this is, the tracepoints below have to know. */
-	if (!state.thread)
-		state.thread = (__u32)bpf_get_current_pid_tgid();
+	state.cpu = bpf_get_smp_processor_id();
+	state.queued++;
 	state.offered++;
 	state.bytes += size;
 	return bpf_redirect_map(&traffic_port, 0, 0);
@@ -201,24 +200,27 @@ int traffic_replay(struct xdp_md *ctx)
 	return offer(size);
 }
 
-/* Whether frames from and to these are ours: live frames come from the loopback of the thread's namespace, and other
- * redirects may run in interrupts of the same thread. */
+/* Whether frames that leave this loopback are ours. Interrupts' own work waits while a pass makes frames and gives them to
+ * the interface, so on its CPU nobody else's frames leave as long as some of ours are queued. */
 static __always_inline int ours(const struct net_device *from)
 {
-	return state.thread && state.thread == (__u32)bpf_get_current_pid_tgid() && from->ifindex == 1;
+	return state.queued && state.cpu == bpf_get_smp_processor_id() && from->ifindex == 1;
 }
 
-static __always_inline void refuse(__u32 frames, int error)
+static __always_inline void settle(__u32 frames, __u32 refused, int error)
 {
-	state.refused += frames;
-	state.error = -error;
+	state.queued -= frames < state.queued ? frames : state.queued;
+	if (refused) {
+		state.refused += refused;
+		state.error = -error;
+	}
 }
 
 SEC("tp_btf/xdp_devmap_xmit")
 int BPF_PROG(traffic_xmit, const struct net_device *from, const struct net_device *to, int sent, int drops, int error)
 {
-	if (drops > 0 && to->ifindex == plan.ifindex && ours(from))
-		refuse(drops, error);
+	if (to->ifindex == plan.ifindex && ours(from))
+		settle(sent + drops, drops, error);
 	return 0;
 }
 
@@ -226,7 +228,7 @@ SEC("tp_btf/xdp_redirect_err")
 int BPF_PROG(traffic_redir, const struct net_device *from, const void *prog, const void *target, int error)
 {
 	if (ours(from))
-		refuse(1, error);
+		settle(1, 1, error);
 	return 0;
 }
 
@@ -235,6 +237,13 @@ SEC("xdp")
 int traffic_accept(struct xdp_md *ctx)
 {
 	return XDP_PASS;
+}
+
+/* The same, for who wants to know what sending alone costs. */
+SEC("xdp")
+int traffic_discard(struct xdp_md *ctx)
+{
+	return XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -113,7 +113,7 @@ pub fn prepare<'obj>(
         Some(Way::Packet) => None,
         Some(Way::Live) | None => Some(live(&order, &plan, storages)?),
     };
-    let (fell_back, found) = match live {
+    let (mut fell_back, found) = match live {
         Some(Ok((transports, generators))) => (None, Some((transports, generators))),
         Some(Err(refusal)) if order.way == Some(Way::Live) => return Ok(Err(refusal)),
         Some(Err(refusal)) => (Some(refusal), None),
@@ -123,7 +123,15 @@ pub fn prepare<'obj>(
         Some(found) => found,
         None => {
             let one = |stream| transport::Transport::packet(&order.interface, Plan { stream, ..plan });
-            ((0..order.threads).map(one).collect::<Result<_>>()?, Vec::new())
+            let opened = (0..order.threads).map(one).collect::<Result<_>>();
+            match (opened, fell_back) {
+                // What kept frames from going live is what has to be mended.
+                (Err(_), Some(refusal)) => return Ok(Err(refusal)),
+                (opened, unmoved) => {
+                    fell_back = unmoved;
+                    (opened?, Vec::new())
+                }
+            }
         }
     };
     Ok(Ok(Prepared { order, transports, _generators: generators, fell_back }))
@@ -211,6 +219,7 @@ impl Prepared<'_> {
                 let rate = order.rate.unwrap_or(Rate::Max);
                 let pace = Pace::new(rate, number, order.threads, order.time);
                 let mut stream = Stream::new(transport, pace, progress, stop);
+                stream.number = number;
                 stream.count = order.share(number);
                 let work = match &order.what {
                     What::Crafted(_) => Work::Craft,

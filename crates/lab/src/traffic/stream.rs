@@ -4,6 +4,8 @@ use super::capture::{Capture, Frame};
 use super::pace::{Pace, QUANTUM};
 use super::transport::Transport;
 use crate::{Error, Result};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use plumb_kernel::support;
 use plumb_kernel::traffic::SLOTS;
 use plumb_records::histogram::Histogram;
@@ -17,6 +19,22 @@ use std::time::{Duration, Instant};
 const NAP: Duration = Duration::from_millis(10);
 /// An interface that has taken no frame for this long, though there were some, takes none any more.
 const STUCK: Duration = Duration::from_secs(1);
+
+/// Keeps the calling thread on a CPU of its own, where there are as many.
+///
+/// The receiving end of a veth polls on the CPU that woke it. A sender that moves away leaves it there, behind whatever
+/// runs there, while its queue fills up (napi_schedule does nothing where it is scheduled already).
+fn stay(number: u32) {
+    let own = Pid::from_raw(0);
+    let Ok(allowed) = sched_getaffinity(own) else { return };
+    let cpus: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
+    // From the last one on: the first is where interrupts mostly are.
+    if let Some(cpu) = cpus.iter().rev().cycle().nth(number as usize) {
+        let mut one = CpuSet::new();
+        // Where the kernel refuses, frames go out all the same.
+        let _ = one.set(*cpu).and_then(|()| sched_setaffinity(own, &one));
+    }
+}
 
 /// What a stream has done so far, for whoever shows it.
 #[derive(Debug, Default)]
@@ -108,6 +126,8 @@ pub(super) struct Replay {
 pub(super) struct Stream<'a> {
     pub(super) transport: Transport,
     pub(super) pace: Pace,
+    /// Which of the run's streams it is.
+    pub(super) number: u32,
     /// Frames to be sent; `None`: until the time is over.
     pub(super) count: Option<u64>,
     pub(super) progress: &'a Progress,
@@ -115,6 +135,7 @@ pub(super) struct Stream<'a> {
     start: Instant,
     last: Option<Instant>,
     moved: (Instant, u64),
+    refused: u64,
 }
 
 impl<'a> Stream<'a> {
@@ -125,15 +146,26 @@ impl<'a> Stream<'a> {
         stop: &'a AtomicBool,
     ) -> Self {
         let start = Instant::now();
-        Self { transport, pace, count: None, progress, stop, start, last: None, moved: (start, 0) }
+        Self {
+            transport,
+            pace,
+            number: 0,
+            count: None,
+            progress,
+            stop,
+            start,
+            last: None,
+            moved: (start, 0),
+            refused: 0,
+        }
     }
 
     /// Sends until there is nothing left to do, or `stop` says so.
     pub(super) fn run(mut self, start: Instant, work: Work) -> Result<()> {
         // Sleeps end when they are to, not up to 50 us later.
         let _ = nix::sys::prctl::set_timerslack(1);
+        stay(self.number);
         (self.start, self.moved.0) = (start, start);
-        self.transport.hand_over();
         let result = match work {
             Work::Craft => self.craft(),
             Work::Replay(replay) => self.replay(&replay),
@@ -173,7 +205,9 @@ impl<'a> Stream<'a> {
                 self.sleep_until(self.pace.at(offered));
                 continue;
             }
-            let times = u32::try_from(due).unwrap_or(u32::MAX).min(self.transport.most());
+            let most =
+                if self.pace.is_paced() { SLOTS.min(self.transport.most()) } else { self.transport.most() };
+            let times = u32::try_from(due).unwrap_or(u32::MAX).min(most);
             self.note_call(self.pace.is_paced().then(|| self.pace.at(offered)), now, u64::from(times));
             self.transport.craft(times)?;
             self.check(offered)?;
@@ -242,6 +276,11 @@ impl<'a> Stream<'a> {
         if state.offered == before && !self.stopped() {
             return Err(Error::Frame("the kernel's program made no frame".to_owned()));
         }
+        if state.refused > self.refused && self.pace.is_paced() {
+            // A full queue: whoever empties it may be waiting for this CPU.
+            std::thread::sleep(QUANTUM);
+        }
+        self.refused = state.refused;
         let sent = state.offered - state.refused;
         if sent > self.moved.1 {
             self.moved = (Instant::now(), sent);

@@ -64,13 +64,6 @@ impl Transport {
         }
     }
 
-    /// Says that the calling thread sends from now on.
-    pub(super) fn hand_over(&self) {
-        if let Self::Live(sender) = self {
-            sender.hand_over();
-        }
-    }
-
     /// Frames that one call takes at most.
     pub(super) fn most(&self) -> u32 {
         match self {

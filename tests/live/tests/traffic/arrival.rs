@@ -1,6 +1,6 @@
 //! What is sent arrives: as many, of every protocol, with checksums that the receiver's stack accepts.
 
-use crate::scene::{WAYS, gentle, hear, number, received, send, within};
+use crate::scene::{WAYS, gentle, hear, number, received, send, undisturbed, within};
 use anyhow::{Context, Result, ensure};
 use etherparse::{SlicedPacket, TransportSlice};
 use plumb_kernel::support;
@@ -161,8 +161,15 @@ fn sizes_flows_and_stamps_are_those_that_were_asked_for() -> TestResult {
             ];
             let offset = support::clock_offset_ns();
             let start = support::monotonic_ns().saturating_add_signed(offset);
-            let frames =
-                hear(lab.receiver(), 1200, |frame| datagram(frame).is_some(), || send(lab, &args).map(drop))?;
+            let frames = undisturbed(|| {
+                let mut refused = 0;
+                let sent = || {
+                    refused = number(&send(lab, &args)?, "errors")?;
+                    Ok(())
+                };
+                let heard = hear(lab.receiver(), 1200, |frame| datagram(frame).is_some(), sent)?;
+                Ok((refused == 0).then_some(heard))
+            })?;
             let end = support::monotonic_ns().saturating_add_signed(offset);
             ensure!(frames.len() == 1200, "{way}: {} of 1200 frames", frames.len());
             let (mut flows, mut sizes) = (HashMap::new(), HashMap::new());

@@ -26,9 +26,11 @@ fn a_signal_ends_it_at_once_and_leaves_nothing() -> TestResult {
         let target = lab.receiver().v4.to_string();
         for (rate, way) in [("max", "live"), ("1", "live"), ("max", "packet"), ("1", "packet")] {
             let before = programs();
+            let come = lab.receiver().nstat("UdpNoPorts")?;
             let running =
                 traffic(lab, &["--dst", &target, "--rate", rate, "--transport", way, "--threads", "2"])?
                     .start()?;
+            plumb_lab::wait::for_count("datagrams", come + 1, || lab.receiver().nstat("UdpNoPorts"))?;
             let start = Instant::now();
             running.signal(Signal::SIGINT)?;
             let finished = running.wait()?;

@@ -14,8 +14,8 @@ use plumb_kernel::probes::xdp::{self, Inventory, Mode};
 use plumb_records::column::{Shown, Time};
 use plumb_records::xdp::XdpProgram;
 use plumb_sinks::format::{Format, Layout};
-use plumb_sinks::text::table::{Cell, Head, Table};
 use plumb_sinks::text::Ink;
+use plumb_sinks::text::table::{Cell, Head, Table};
 use std::collections::BTreeSet;
 
 /// A program on an interface.

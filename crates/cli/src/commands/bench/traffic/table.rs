@@ -1,0 +1,62 @@
+//! The rows of `plumb bench traffic`, for people and for programs.
+
+use crate::failure::{Failure, Outcome};
+use crate::text::{style, width};
+use plumb_records::traffic::TrafficBench;
+use plumb_sinks::Encode as _;
+use plumb_sinks::json::Json;
+use plumb_sinks::text::table::{Head, Table};
+use plumb_sinks::text::units;
+use std::io::IsTerminal;
+
+/// One line per record.
+pub fn json(rows: &[TrafficBench]) -> Outcome<String> {
+    let mut encoder = Json::default();
+    let mut bytes = Vec::new();
+    for row in rows {
+        encoder.encode(row, &mut bytes);
+    }
+    String::from_utf8(bytes).map_err(|error| Failure::failed("cannot write the bench's rows").because(error))
+}
+
+/// A table, and the highest rates against each other.
+pub fn text(rows: &[TrafficBench]) -> String {
+    let mut columns = vec![Head::text("generator")];
+    let heads =
+        ["threads", "asked", "arrived", "min", "max", "off by", "longest gap", "late p99", "CPU/packet"];
+    columns.extend(heads.map(Head::number));
+    let mut table = Table::new(columns);
+    for row in rows {
+        table.row(cells(row));
+    }
+    let mut text = table.render(width(), style(std::io::stdout().is_terminal()));
+    for row in rows.iter().filter(|row| row.generator == "plumb" && row.asked_per_s.is_none()) {
+        let rival =
+            rows.iter().find(|other| other.generator == "xdp-trafficgen" && other.threads == row.threads);
+        if let Some(rival) = rival {
+            text += &format!(
+                "\nWith {} threads plumb's highest rate is {:.2} of xdp-trafficgen's (medians of {} repeats).\n",
+                row.threads,
+                row.received_per_s / rival.received_per_s,
+                row.repeats
+            );
+        }
+    }
+    text
+}
+
+fn cells(row: &TrafficBench) -> Vec<String> {
+    let time = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), units::duration);
+    vec![
+        row.generator.clone(),
+        row.threads.to_string(),
+        row.asked_per_s.map_or_else(|| "max".to_owned(), units::rate),
+        units::rate(row.received_per_s),
+        units::rate(row.received_per_s_min),
+        units::rate(row.received_per_s_max),
+        row.deviation.map_or_else(|| "-".to_owned(), |share| format!("{:.2}%", share * 100.0)),
+        time(row.gap_max_ns),
+        time(row.late_p99_ns),
+        format!("{:.0} ns", row.cpu_ns_per_packet),
+    ]
+}
