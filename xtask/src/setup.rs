@@ -79,6 +79,7 @@ const NEEDS: &[Need] = &[
     need(Scope::Tests, Probe::Command("tshark"), "tshark", "wireshark-cli"),
     // What Plumb is measured against.
     need(Scope::Bench, Probe::Command("bpftrace"), "bpftrace", "bpftrace"),
+    need(Scope::Bench, Probe::Command("xdp-bench"), "xdp-tools", "xdp-tools"),
     need(Scope::Bench, Probe::Command("perf"), "linux-perf", "perf"),
     // The VMs: the machine, its first user space (which virtme-ng examines with file), the index of its modules.
     need(Scope::Everything, Probe::Command("qemu-system-x86_64"), "qemu-system-x86", "qemu-system-x86-core"),

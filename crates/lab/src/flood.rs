@@ -48,7 +48,9 @@ pub fn offers<T>(lab: &Lab, flows: u32, work: impl FnOnce(Offers<'_>) -> T) -> R
     let mut plan = plan(&shape)?;
     plan.ifindex = lab.sender().ifindex;
     let mut storage = Storage::new();
-    let generator = Generator::load(&mut storage, &plan, Source::Crafted)?;
+    // The index is one of the sender's namespace.
+    let room = &mut storage;
+    let generator = lab.sender().netns.visit(move || Ok(Generator::load(room, &plan, Source::Crafted)?))?;
     Ok(work(Offers { lab, sender: generator.sender()? }))
 }
 

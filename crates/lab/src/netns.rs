@@ -64,6 +64,16 @@ impl Netns {
         enter(&self.file).map_err(Error::io(format!("setns {}", self.name)))
     }
 
+    /// Runs `work` inside the namespace on the calling thread, which is back where it was afterwards: for what cannot
+    /// leave its thread.
+    pub fn visit<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let own = File::open("/proc/thread-self/ns/net").map_err(Error::io("our own network namespace"))?;
+        self.enter()?;
+        let worked = work();
+        enter(&own).map_err(Error::io("return to our own network namespace"))?;
+        worked
+    }
+
     /// Runs `work` inside the namespace, on a thread of its own that ends with it.
     ///
     /// A panic in `work` goes on in the caller.
