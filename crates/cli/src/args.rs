@@ -11,6 +11,7 @@ pub mod xdp;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// See what the Linux kernel does with packets.
 #[derive(Debug, Parser)]
@@ -68,6 +69,7 @@ pub struct Schema {
 #[derive(Debug, Args)]
 pub struct Become {
     pub pipe: i32,
+    pub netns: Option<PathBuf>,
     #[arg(last = true)]
     pub command: Vec<OsString>,
 }

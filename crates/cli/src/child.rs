@@ -15,10 +15,11 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// The hidden subcommand that waits and becomes CMD.
+/// The hidden subcommand that waits and becomes CMD, in another network namespace where it is given one.
 pub const SUBCOMMAND: &str = "become";
 
 /// How long CMD may take to end after SIGTERM.
@@ -90,16 +91,24 @@ impl Beside {
     /// Starts the process that will become `command`, which must not be empty. To be called on the main thread: the
     /// process ends with the thread that started it.
     pub fn prepare(command: &[OsString]) -> Outcome<Self> {
-        Self::spawn(command)
+        Self::prepare_in(None, command)
+    }
+
+    /// The same; CMD runs in the network namespace that `netns` is a file of. The process itself goes there: one that
+    /// a thread started inside would end with that thread.
+    pub fn prepare_in(netns: Option<&Path>, command: &[OsString]) -> Outcome<Self> {
+        Self::spawn(netns, command)
             .map_err(|error| Failure::failed("cannot start a process for the command").because(error))
     }
 
-    fn spawn(command: &[OsString]) -> std::io::Result<Self> {
+    fn spawn(netns: Option<&Path>, command: &[OsString]) -> std::io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&read, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let child = Command::new("/proc/self/exe")
             .arg0("plumb")
-            .args([OsStr::new(SUBCOMMAND), OsStr::new(&read.as_raw_fd().to_string()), OsStr::new("--")])
+            .args([OsStr::new(SUBCOMMAND), OsStr::new(&read.as_raw_fd().to_string())])
+            .args(netns)
+            .arg("--")
             .args(command)
             .spawn()?;
         drop::<OwnedFd>(read);
@@ -136,8 +145,9 @@ pub fn exit_of(status: ExitStatus) -> Exit {
     }
 }
 
-/// The hidden subcommand: waits on descriptor `pipe`, then becomes `command`. Returns only where CMD does not run.
-pub fn wait_and_become(pipe: i32, command: &[OsString]) -> Exit {
+/// The hidden subcommand: waits on descriptor `pipe`, then becomes `command`, in the network namespace `netns` where
+/// there is one. Returns only where CMD does not run.
+pub fn wait_and_become(pipe: i32, netns: Option<&Path>, command: &[OsString]) -> Exit {
     // Outlives the exec, unless CMD gains privileges by it (begin_new_exec in fs/exec.c). The kernel goes by the thread
     // that started us, which is the main one and lives as long as its process.
     if let Err(error) = set_pdeathsig(Signal::SIGTERM) {
@@ -159,12 +169,16 @@ pub fn wait_and_become(pipe: i32, command: &[OsString]) -> Exit {
     let Some((program, arguments)) = command.split_first() else {
         return Exit::Done;
     };
+    if let Some(Err(error)) = netns.map(plumb_lab::netns::enter_at) {
+        note(format_args!("cannot run {} in the lab: {error}", program.display()));
+        return Exit::Failed;
+    }
     let error = Command::new(program).args(arguments).exec();
     note(format_args!("cannot run {}: {error}", program.display()));
     exit_of_failed_start(&error)
 }
 
 /// The shell's codes for a command that is not found, or is found but cannot be run.
-pub fn exit_of_failed_start(error: &std::io::Error) -> Exit {
+fn exit_of_failed_start(error: &std::io::Error) -> Exit {
     Exit::Command(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
 }

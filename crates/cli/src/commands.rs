@@ -24,7 +24,9 @@ pub fn run(cli: Cli) -> Outcome<Exit> {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
-        Command::Become(arguments) => Ok(child::wait_and_become(arguments.pipe, &arguments.command)),
+        Command::Become(arguments) => {
+            Ok(child::wait_and_become(arguments.pipe, arguments.netns.as_deref(), &arguments.command))
+        }
         Command::Restore(arguments) => xdp::restore(&arguments),
     }
 }

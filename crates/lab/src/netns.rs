@@ -99,6 +99,13 @@ impl Door {
     }
 }
 
+/// Moves the calling thread into the network namespace that `path` is a file of, for the rest of its life.
+pub fn enter_at(path: &Path) -> Result<()> {
+    let what = || format!("setns {}", path.display());
+    let file = File::open(path).map_err(Error::io(what()))?;
+    enter(&file).map_err(Error::io(what()))
+}
+
 fn enter(file: &File) -> nix::Result<()> {
     setns(file, CloneFlags::CLONE_NEWNET)
 }

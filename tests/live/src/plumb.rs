@@ -91,10 +91,15 @@ impl Plumb {
         Ok(running)
     }
 
+    /// Starts, and waits for nothing.
+    pub fn spawn(mut self) -> Result<Running> {
+        let child = self.command.process_group(0).spawn()?;
+        Ok(Running { child, folder: self.folder })
+    }
+
     /// Runs to its end.
-    pub fn finish(mut self) -> Result<Finished> {
-        let child = self.command.spawn()?;
-        Running { child, folder: self.folder }.wait()
+    pub fn finish(self) -> Result<Finished> {
+        self.spawn()?.wait()
     }
 }
 

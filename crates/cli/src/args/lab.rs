@@ -13,7 +13,8 @@ pub struct Lab {
     /// Inject these faults while CMD runs: names from --list (comma-separated, repeatable), or `all`
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub fault: Vec<String>,
-    /// Packets per second that the asked faults offer together, and requests per second of the healthy traffic beside
+    /// Packets per second that the asked faults offer together, each of them one at least, and requests per second of the
+    /// healthy traffic beside
     #[arg(long, value_name = "PPS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: u32,
     /// Bulk traffic beside: datagrams per second, such as 50k, by the generator of `plumb traffic`; the receiver reads them

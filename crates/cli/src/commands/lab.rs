@@ -1,17 +1,17 @@
 //! `plumb lab`: a small network with faults, and a command that runs in it.
 
 use crate::args::lab::Lab as Arguments;
-use crate::child::{self, Running};
+use crate::child::{self, Beside};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::signals::Signals;
 use crate::text::{note, say, width};
 use plumb_kernel::support;
 use plumb_lab::faults::{self, Fault};
 use plumb_lab::load::{Bulk, Load, Moved};
-use plumb_lab::{Error, KernelVersion, Lab};
+use plumb_lab::{KernelVersion, Lab};
 use plumb_sinks::text::Style;
 use plumb_sinks::text::table::{Head, Table};
-use std::process::Command;
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Outcome<Exit> {
         let guard = StopGuard(&stop);
         let exit = match arguments.command.as_slice() {
             [] => wait(&lab, &mut signals),
-            [program, words @ ..] => beside(&lab, Command::new(program).args(words), &mut signals),
+            command => beside(&lab, command, &mut signals),
         };
         drop(guard);
         (exit, injecting.join())
@@ -126,17 +126,9 @@ fn wait(lab: &Lab, signals: &mut Signals) -> Outcome<Exit> {
 }
 
 /// Runs CMD in the receiving host to its end, or until we are asked to end.
-fn beside(lab: &Lab, command: &mut Command, signals: &mut Signals) -> Outcome<Exit> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let child = match lab.receiver().spawn(command) {
-        Ok(child) => child,
-        Err(Error::Io { source, .. }) => {
-            note(format_args!("cannot run {program}: {source}"));
-            return Ok(child::exit_of_failed_start(&source));
-        }
-        Err(error) => return Err(Failure::failed(format!("cannot run {program} in the lab")).because(error)),
-    };
-    let mut running = Running::new(child);
+fn beside(lab: &Lab, command: &[OsString], signals: &mut Signals) -> Outcome<Exit> {
+    let mut running = Beside::prepare_in(Some(lab.receiver().netns.path()), command)?;
+    running.start()?;
     loop {
         if let Some(status) = running.ended() {
             return Ok(child::exit_of(status));
@@ -149,15 +141,16 @@ fn beside(lab: &Lab, command: &mut Command, signals: &mut Signals) -> Outcome<Ex
     }
 }
 
-/// Injects every fault each second until `stop`, so that together they offer about `rate` packets a second. A fault
-/// that fails is told at once and not tried again; the others go on.
+/// Injects every fault each second until `stop`, at least once, so that together they offer `rate` packets a second. A
+/// fault that fails is told at once and not tried again; the others go on.
 fn inject(lab: &Lab, faults: &[&Fault], rate: u32, stop: &AtomicBool) -> Outcome<()> {
     let stopped = || stop.load(Ordering::Relaxed);
-    let each = u64::from(rate).div_ceil(faults.len().max(1) as u64);
+    let mut shares = Shares::default();
     let (mut working, mut failed) = (faults.to_vec(), Vec::new());
     while !working.is_empty() && !stopped() {
         let round = Instant::now();
-        working.retain(|fault| match offer(lab, fault, each, &stopped) {
+        shares.begin(rate, working.len());
+        working.retain(|fault| match offer(lab, fault, shares.next(), &stopped) {
             Ok(()) => true,
             Err(error) => {
                 note(format_args!("cannot inject {}: {error}", fault.name));
@@ -177,6 +170,34 @@ fn inject(lab: &Lab, faults: &[&Fault], rate: u32, stop: &AtomicBool) -> Outcome
     }
 }
 
+/// What each fault offers in a second. What does not divide goes to other faults each second.
+#[derive(Default)]
+struct Shares {
+    faults: u64,
+    each: u64,
+    /// So many faults offer one more.
+    more: u64,
+    /// Where the next fault stands in the turn; those before `more` offer more.
+    turn: u64,
+}
+
+impl Shares {
+    /// Shares out the `rate` of a second, of which each of so many faults gets one at least.
+    fn begin(&mut self, rate: u32, faults: usize) {
+        let (rate, faults) = (u64::from(rate), (faults as u64).max(1));
+        // Those that come first now are those after the last ones that offered more.
+        self.turn = if self.faults == faults { (self.turn + faults - self.more) % faults } else { 0 };
+        (self.faults, self.each) = (faults, (rate / faults).max(1));
+        self.more = rate.saturating_sub(self.each * faults);
+    }
+
+    fn next(&mut self) -> u64 {
+        let share = self.each + u64::from(self.turn < self.more);
+        self.turn = (self.turn + 1) % self.faults;
+        share
+    }
+}
+
 /// Injects a fault `times` times in parts, between which the end is looked for.
 fn offer(lab: &Lab, fault: &Fault, times: u64, stopped: &impl Fn() -> bool) -> plumb_lab::Result<()> {
     const PART: u64 = 500;
@@ -191,7 +212,7 @@ fn offer(lab: &Lab, fault: &Fault, times: u64, stopped: &impl Fn() -> bool) -> p
 
 #[cfg(test)]
 mod tests {
-    use super::{chosen, list, visible};
+    use super::{Shares, chosen, list, visible};
     use crate::failure::Exit;
 
     #[test]
@@ -202,6 +223,20 @@ mod tests {
         assert_eq!(chosen(&words).unwrap().len(), all.len());
         assert_eq!(chosen(&["no-such".to_owned()]).unwrap_err().exit, Exit::Arguments);
         assert!(chosen(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_rate_is_shared_out_in_turns() {
+        let mut shares = Shares::default();
+        let mut second = |rate, faults| {
+            shares.begin(rate, faults);
+            (0..faults).map(|_| shares.next()).collect::<Vec<_>>()
+        };
+        assert_eq!(second(7, 4), [2, 2, 2, 1]);
+        assert_eq!(second(7, 4), [2, 2, 1, 2]);
+        assert_eq!(second(7, 4), [2, 1, 2, 2]);
+        assert_eq!(second(9, 3), [3, 3, 3]);
+        assert_eq!(second(1, 3), [1, 1, 1], "each at least once");
     }
 
     #[test]
