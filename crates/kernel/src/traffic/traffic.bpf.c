@@ -104,29 +104,38 @@ static __always_inline __u32 write_stamp(void *data)
 /* The fields that differ between frames, and the checksums over them. The frame has room for header and stamp. */
 static __always_inline void write_fields(void *data, __u32 size, __u64 number, __u32 flow)
 {
-	__u32 sport = taken(&plan.source_port, &flow), dport = taken(&plan.destination_port, &flow);
-	__u32 source = taken(&plan.source, &flow), destination = taken(&plan.destination, &flow);
-	__u32 length = size - plan.transport_at, sum = plan.transport_sum;
-	__u32 addresses = halves(source) + halves(destination);
+	__u32 length = size - plan.transport_at, addresses = 0, ip = plan.ip_sum, sum = plan.transport_sum, value;
 
-	write_32(data, plan.at.source, source);
-	write_32(data, plan.at.destination, destination);
-	if (plan.at.ip_checksum) {
-		__u32 total = length + 20;
-
-		write_16(data, plan.at.total_length, total);
-		write_16(data, plan.at.ip_checksum, folded(plan.ip_sum + total + addresses));
-	} else {
-		write_16(data, plan.at.total_length, length);
+	if (plan.at.source_port) {
+		value = taken(&plan.source_port, &flow);
+		write_16(data, plan.at.source_port, value);
+		sum += value;
 	}
-	if (plan.covers_ip)
-		sum += addresses + length;
-	write_16(data, plan.at.source_port, sport);
-	sum += sport;
 	if (plan.at.destination_port) {
-		write_16(data, plan.at.destination_port, dport);
-		sum += dport;
+		value = taken(&plan.destination_port, &flow);
+		write_16(data, plan.at.destination_port, value);
+		sum += value;
 	}
+	if (plan.at.source) {
+		value = taken(&plan.source, &flow);
+		write_32(data, plan.at.source, value);
+		addresses += halves(value);
+	}
+	if (plan.at.destination) {
+		value = taken(&plan.destination, &flow);
+		write_32(data, plan.at.destination, value);
+		addresses += halves(value);
+	}
+	if (plan.at.total_length) {
+		write_16(data, plan.at.total_length, length + plan.ip_header);
+		ip += length + plan.ip_header;
+		if (plan.covers_ip)
+			sum += length;
+	}
+	if (plan.at.ip_checksum)
+		write_16(data, plan.at.ip_checksum, folded(ip + addresses));
+	if (plan.covers_ip)
+		sum += addresses;
 	if (plan.at.udp_length) {
 		write_16(data, plan.at.udp_length, length);
 		sum += length;
@@ -137,8 +146,10 @@ static __always_inline void write_fields(void *data, __u32 size, __u64 number, _
 	}
 	if (plan.at.stamp)
 		sum += write_stamp(data);
-	sum = folded(sum);
-	write_16(data, plan.at.checksum, plan.is_udp && !sum ? 0xffff : sum);
+	if (plan.at.checksum) {
+		sum = folded(sum);
+		write_16(data, plan.at.checksum, plan.is_udp && !sum ? 0xffff : sum);
+	}
 }
 
 /* Counts a frame and sends it. */

@@ -12,7 +12,8 @@ enum traffic_limits {
 	TRAFFIC_SLOT_BYTES = 3072, /* the longest of them: what surely fits a page beside its overheads */
 };
 
-/* Where one-word fields lie, in bytes from the start of the frame; 0: the frame has no such field. */
+/* Where fields that differ between frames lie, in bytes from the start of the frame; 0: the frame has no such field, or the
+ * header holds it as it is in all frames. */
 struct traffic_fields {
 	__u32 total_length; /* IPv4 total length or IPv6 payload length */
 	__u32 ip_checksum;
@@ -32,7 +33,8 @@ struct traffic_range {
 	__u32 count;
 };
 
-/* Frames that are made by number. Sums are partial Internet checksums (RFC 1071) of what is the same in all frames. */
+/* Frames that are made by number. Sums are partial Internet checksums (RFC 1071) of what is the same in all frames. The
+ * fewer fields differ, the less there is to do: all of it is constant to the verifier, which leaves out the rest. */
 struct traffic_plan {
 	__u64 seed;
 	__u64 clock_offset_ns; /* from CLOCK_MONOTONIC to the clock of stamps */
@@ -54,10 +56,11 @@ struct traffic_plan {
 	__u32 ip_sum;
 	__u32 transport_sum;
 	__u32 transport_at; /* start of the transport header */
+	__u32 ip_header;    /* bytes that the IP header's length field counts beside its payload */
 	__u8 random;	    /* flows and sizes at random rather than in turn */
 	__u8 covers_ip;	    /* the transport's checksum covers addresses and length */
 	__u8 is_udp;	    /* a checksum of 0 is sent as 0xffff (RFC 768) */
-	__u8 pad_[1];
+	__u8 pad_[5];
 };
 
 /* What a receiver finds at the start of the payload. All of it in network order. */

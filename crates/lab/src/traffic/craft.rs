@@ -30,32 +30,35 @@ fn write_fields(
     mut flow: u32,
     frame: &mut [u8],
 ) {
-    let mut taken = |range: &Range| {
+    let mut taken = |at: u32, range: &Range| {
+        if at == 0 {
+            return None;
+        }
         let (value, rest) = (flow % range.count.max(1), flow / range.count.max(1));
         flow = rest;
-        range.first.wrapping_add(value)
+        Some((at, range.first.wrapping_add(value)))
     };
-    let (source_port, destination_port) = (taken(&plan.source_port), taken(&plan.destination_port));
-    let (source, destination) = (taken(&plan.source), taken(&plan.destination));
     let (at, length) = (&plan.at, size - plan.transport_at);
-    let addresses = halves(source) + halves(destination);
-    put(frame, at.source, &source.to_be_bytes());
-    put(frame, at.destination, &destination.to_be_bytes());
+    let ports =
+        [taken(at.source_port, &plan.source_port), taken(at.destination_port, &plan.destination_port)];
+    let addresses = [taken(at.source, &plan.source), taken(at.destination, &plan.destination)];
+    let (mut ip, mut sum) = (plan.ip_sum, plan.transport_sum);
+    for (at, port) in ports.into_iter().flatten() {
+        put(frame, at, &low(port));
+        sum += port;
+    }
+    for (at, address) in addresses.into_iter().flatten() {
+        put(frame, at, &address.to_be_bytes());
+        ip += halves(address);
+        sum += if plan.covers_ip == 1 { halves(address) } else { 0 };
+    }
+    if at.total_length > 0 {
+        put(frame, at.total_length, &low(length + plan.ip_header));
+        ip += length + plan.ip_header;
+        sum += if plan.covers_ip == 1 { length } else { 0 };
+    }
     if at.ip_checksum > 0 {
-        let total = length + 20;
-        put(frame, at.total_length, &low(total));
-        put(frame, at.ip_checksum, &folded(plan.ip_sum + total + addresses).to_be_bytes());
-    } else {
-        put(frame, at.total_length, &low(length));
-    }
-    let mut sum = plan.transport_sum + source_port;
-    if plan.covers_ip == 1 {
-        sum += addresses + length;
-    }
-    put(frame, at.source_port, &low(source_port));
-    if at.destination_port > 0 {
-        put(frame, at.destination_port, &low(destination_port));
-        sum += destination_port;
+        put(frame, at.ip_checksum, &folded(ip).to_be_bytes());
     }
     if at.udp_length > 0 {
         put(frame, at.udp_length, &low(length));
@@ -68,12 +71,24 @@ fn write_fields(
     if at.stamp > 0 {
         let stamp = Stamp { stream: plan.stream, sequence, time_ns: now }.bytes();
         put(frame, at.stamp, &stamp);
-        sum +=
-            stamp.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum::<u32>();
+        sum += words(&stamp);
     }
-    let sum = folded(sum);
-    let sum = if plan.is_udp == 1 && sum == 0 { 0xffff } else { sum };
-    put(frame, at.checksum, &sum.to_be_bytes());
+    if at.checksum > 0 {
+        put(frame, at.checksum, &checksum(plan.is_udp == 1, sum).to_be_bytes());
+    }
+}
+
+/// The checksum of the transport: UDP sends zero as all ones, because zero says that there is none (RFC 768).
+pub(super) fn checksum(is_udp: bool, sum: u32) -> u16 {
+    match folded(sum) {
+        0 if is_udp => 0xffff,
+        sum => sum,
+    }
+}
+
+/// Sum of 16-bit words in network order; the length is even.
+pub(super) fn words(bytes: &[u8]) -> u32 {
+    bytes.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum()
 }
 
 /// A field that lies within the header or the stamp, for which every frame has room.
@@ -91,7 +106,7 @@ fn halves(word: u32) -> u32 {
     (word >> 16) + (word & 0xffff)
 }
 
-fn folded(sum: u32) -> u16 {
+pub(super) fn folded(sum: u32) -> u16 {
     !(halves(halves(sum)) as u16)
 }
 

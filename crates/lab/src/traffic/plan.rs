@@ -1,13 +1,14 @@
 //! From a shape to the plan that kernel and user space make frames by: a header by etherparse with holes where frames
 //! differ, and partial checksums over the rest.
 
+use super::craft::{checksum, folded, words};
 use super::shape::{Shape, Transport};
 use crate::{Error, Result};
 use etherparse::{
     IpHeaders, Ipv4Header, Ipv6Header, PacketBuilder, PacketBuilderStep, TcpHeader, VlanId,
     err::packet::BuildWriteError,
 };
-use plumb_kernel::traffic::{Fields, Plan, SIZES, Stamp};
+use plumb_kernel::traffic::{Fields, Plan, Range, SIZES, Stamp};
 use std::net::IpAddr;
 
 /// Time to live and hop limit, as Linux sends.
@@ -87,22 +88,24 @@ pub fn plan(shape: &Shape) -> Result<Plan> {
             least_size(shape)
         )));
     }
-    let [source_port, destination_port, source, destination] = shape.ranges();
-    let header = header(shape, &layout)?;
-    let at = layout.fields(shape);
+    let flows = flows(shape)?;
+    // A single flow has one value of each.
+    let [source_port, destination_port, source, destination] =
+        shape.ranges().map(|range| Range { count: if flows == 1 { 1 } else { range.count }, ..range });
     let mut plan = Plan {
         seed: shape.seed.unwrap_or_default(),
-        at,
+        at: layout.fields(shape),
         source,
         destination,
         source_port,
         destination_port,
         size_span: shape.sizes.span(),
-        flows: flows(shape)?,
+        flows,
         streams: 1,
         header_bytes: layout.payload,
         largest: most,
         transport_at: layout.transport,
+        ip_header: if shape.is_v6() { 0 } else { 20 },
         random: u8::from(shape.seed.is_some()),
         covers_ip: u8::from(shape.transport != Transport::Icmp || shape.is_v6()),
         is_udp: u8::from(shape.transport == Transport::Udp),
@@ -111,21 +114,65 @@ pub fn plan(shape: &Shape) -> Result<Plan> {
     let sizes = shape.sizes.listed();
     plan.size_count = sizes.len().min(SIZES) as u32;
     plan.sizes.iter_mut().zip(sizes).for_each(|(to, size)| *to = size);
-    let ip = &header[layout.ip as usize..layout.transport as usize];
-    plan.ip_sum = if at.ip_checksum > 0 { sum(ip) } else { 0 };
-    plan.transport_sum = sum(&header[layout.transport as usize..]);
-    if plan.covers_ip == 1 {
-        // The pseudo header (RFC 768, RFC 8200 section 8.1), without its length.
-        let addresses = if shape.is_v6() { &ip[8..40] } else { &ip[12..20] };
-        let protocol = if shape.is_v6() { ip[6] } else { ip[9] };
-        plan.transport_sum += sum(addresses) + u32::from(protocol);
-    }
+    let mut header = header(shape, &layout)?;
+    settle(&mut plan, &mut header, &layout, shape.is_v6());
     for (to, from) in plan.header.iter_mut().zip(header.chunks(8)) {
         let mut word = [0; 8];
         word[..from.len()].copy_from_slice(from);
         *to = u64::from_ne_bytes(word);
     }
     Ok(plan)
+}
+
+/// Writes into the header what is the same in all frames, and keeps the offsets of what is not; then sums what is there.
+fn settle(plan: &mut Plan, header: &mut [u8], layout: &Layout, v6: bool) {
+    let mut write = |at: &mut u32, bytes: &[u8]| {
+        if *at > 0 {
+            header[*at as usize..][..bytes.len()].copy_from_slice(bytes);
+            *at = 0;
+        }
+    };
+    let half = |value: u32| (value as u16).to_be_bytes();
+    let at = &mut plan.at;
+    for (field, range) in
+        [(&mut at.source_port, plan.source_port), (&mut at.destination_port, plan.destination_port)]
+    {
+        if range.count == 1 {
+            write(field, &half(range.first));
+        }
+    }
+    for (field, range) in [(&mut at.source, plan.source), (&mut at.destination, plan.destination)] {
+        if range.count == 1 {
+            write(field, &range.first.to_be_bytes());
+        }
+    }
+    let length = plan.largest - plan.transport_at;
+    let fixed = plan.size_span <= 1 && plan.size_count == 1;
+    if fixed {
+        write(&mut at.total_length, &half(length + plan.ip_header));
+        write(&mut at.udp_length, &half(length));
+    }
+    let ip = &header[layout.ip as usize..layout.transport as usize];
+    plan.ip_sum = if at.ip_checksum > 0 { words(ip) } else { 0 };
+    plan.transport_sum = words(&header[layout.transport as usize..]);
+    if plan.covers_ip == 1 {
+        // The pseudo header (RFC 768, RFC 8200 section 8.1).
+        let addresses = if v6 { &ip[8..40] } else { &ip[12..20] };
+        let protocol = if v6 { ip[6] } else { ip[9] };
+        plan.transport_sum += words(addresses) + u32::from(protocol) + if fixed { length } else { 0 };
+    }
+    let addresses_differ = at.source > 0 || at.destination > 0;
+    if !addresses_differ && fixed && at.ip_checksum > 0 {
+        header[at.ip_checksum as usize..][..2].copy_from_slice(&folded(plan.ip_sum).to_be_bytes());
+        at.ip_checksum = 0;
+    }
+    let ports_differ = at.source_port > 0 || at.destination_port > 0;
+    let covered_differ = plan.covers_ip == 1 && addresses_differ;
+    if !ports_differ && !covered_differ && fixed && at.stamp == 0 && at.echo_sequence == 0 {
+        let sum = checksum(plan.is_udp == 1, plan.transport_sum);
+        header[at.checksum as usize..][..2].copy_from_slice(&sum.to_be_bytes());
+        at.checksum = 0;
+    }
 }
 
 fn flows(shape: &Shape) -> Result<u32> {
@@ -213,9 +260,4 @@ fn built(shape: &Shape, step: PacketBuilderStep<IpHeaders>) -> std::result::Resu
         Transport::Icmp => step.icmpv4_echo_request(0, 0).write(&mut frame, &[])?,
     }
     Ok(frame)
-}
-
-/// Sum of 16-bit words in network order; the length is even.
-fn sum(bytes: &[u8]) -> u32 {
-    bytes.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum()
 }
