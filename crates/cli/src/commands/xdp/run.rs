@@ -72,8 +72,8 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let run =
         Run::of(&arguments.ends, &arguments.output, &arguments.command, arguments.telling.events, verbose)?;
     let asked = resolve(arguments)?;
-    let mut targets = target::resolve(&arguments.interface, arguments.netns.as_deref())?;
     support::require("xdp")?;
+    let mut targets = target::resolve(&arguments.interface, arguments.netns.as_deref())?;
     let mut signals = Signals::install()?;
     let mut command = match run.command.as_slice() {
         [] => None,
