@@ -60,6 +60,8 @@ plain_bytes!(
     xdp_count,
     xdp_event,
     xdp_fault_key,
+    xdp_place,
+    xdp_watch_config,
 );
 
 #[cfg(test)]
@@ -89,6 +91,8 @@ mod tests {
         ("xdp_count", size_of::<xdp_count>()),
         ("xdp_event", size_of::<xdp_event>()),
         ("xdp_fault_key", size_of::<xdp_fault_key>()),
+        ("xdp_place", size_of::<xdp_place>()),
+        ("xdp_watch_config", size_of::<xdp_watch_config>()),
     ];
 
     /// Fails where a type reaches anything but integers and arrays and structs of them, or hides padding.

@@ -36,7 +36,7 @@ crate::record! {
         action: Option<&'a str> as Text, "verdict: ABORTED, DROP, PASS, TX or REDIRECT; null where only the sum is known";
         cpu: Option<u32> as Id, "CPU on which the program ran; with --by cpu only";
         packets: Option<u64> as Count, "packets";
-        bytes: Option<u64> as Bytes, "their lengths as frames, fragments included";
+        bytes: Option<u64> as Bytes, "their lengths as frames, fragments included; where the action is null as the driver counts them (veth: without the Ethernet header of packets from a stack)";
         packets_per_s: Option<f64> as Rate, "packets over the duration";
         bytes_per_s: Option<f64> as Rate, "bytes over the duration";
         mean_ns: Option<u64> as Nanoseconds, "mean time from entry to verdict, the clock's cost included; null where not timed";
@@ -45,7 +45,10 @@ crate::record! {
         p99_ns: Option<u64> as Nanoseconds, "99th percentile";
         p999_ns: Option<u64> as Nanoseconds, "99.9th percentile";
         max_ns: Option<u64> as Nanoseconds, "the longest; in an interval, within 3.2 % where an earlier one was longer";
-        clock_cost_ns: Option<u64> as Nanoseconds, "what two readings of the clock in a row tell of nothing: included in the times, not subtracted";
+        clock_cost_ns: Option<u64> as Nanoseconds, "what measuring tells of nothing (two readings of the clock; for programs of others, of one that does nothing): included in the times, not subtracted";
+        mechanism: Option<&'a str> as Text, "how a program of others is seen: fentry, or statistics (runs and their mean time by the kernel, bytes and drops by the driver's counters)";
+        part_of: Option<u32> as Id, "the program that this one is a component of, and whose packets these are too; null for one by itself";
+        drops: Option<u64> as Count, "packets dropped or aborted by the program, where the driver counts them and the action is null";
     }
 }
 
@@ -79,9 +82,19 @@ impl Row for XdpActionRow<'_> {
 impl XdpAction<'_> {
     /// The columns of a run: `cpu` with --by cpu, times where packets are timed.
     pub fn shown_for(by_cpu: bool, timed: bool) -> Shown {
+        Self::shown_of(by_cpu, timed, false)
+    }
+
+    /// The same for programs of others.
+    pub fn shown_watching(by_cpu: bool, timed: bool) -> Shown {
+        Self::shown_of(by_cpu, timed, true)
+    }
+
+    fn shown_of(by_cpu: bool, timed: bool, watching: bool) -> Shown {
         let times = ["mean_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns", "clock_cost_ns"];
         Shown::pick(Self::COLUMNS, |name| match name {
             "cpu" => by_cpu,
+            "mechanism" | "part_of" | "drops" => watching,
             name => timed || !times.contains(&name),
         })
     }
@@ -143,7 +156,8 @@ mod tests {
         let (plain, all) = (names(XdpAction::shown_for(false, false)), XdpAction::shown_for(true, true));
         assert_eq!(plain.last(), Some(&"bytes_per_s"));
         assert!(!plain.contains(&"cpu") && !plain.contains(&"p50_ns"));
-        assert_eq!(names(all).len(), XdpAction::COLUMNS.len());
+        assert_eq!(names(all).len() + 3, XdpAction::COLUMNS.len());
+        assert_eq!(names(XdpAction::shown_watching(true, true)).len(), XdpAction::COLUMNS.len());
     }
 
     #[test]

@@ -16,6 +16,16 @@ pub struct Xdp {
 pub enum What {
     Run(Box<Run>),
     List(List),
+    /// Packets and bytes of each verdict of a program that is attached already, without touching it
+    ///
+    /// By fentry and fexit on the program itself; where the kernel refuses that, its runs by the kernel's BPF statistics and
+    /// its bytes and drops by the driver's counters, which is said. Needs CAP_SYS_ADMIN.
+    Stats(Box<Watch>),
+    /// Nanoseconds per packet of each verdict of a program that is attached already, without touching it
+    ///
+    /// As `stats`, with the time from the program's entry to its return. Where the kernel refuses fentry the mean is known, by
+    /// the kernel's BPF statistics. Needs CAP_SYS_ADMIN.
+    Time(Box<Watch>),
 }
 
 /// What is attached to which interface, in every network namespace
@@ -35,6 +45,35 @@ pub struct List {
     /// Write records to this file; its extension is the format: .jsonl, .json or .csv
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<Output>,
+}
+
+/// Which programs of others to look at, and what to tell of them.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The programs on this interface, of our network namespace or that of --netns, and packets of it alone; repeatable, or
+    /// separated by commas [default: the environment variable INTERFACE, where no program is named]
+    #[arg(short, long, value_name = "NAME")]
+    pub interface: Vec<String>,
+    /// The network namespace of --interface: a name of /run/netns, a process id, or an inode
+    #[arg(long, value_name = "NAME|PID|INODE", requires = "interface")]
+    pub netns: Option<String>,
+    /// The program with this id, on whatever interface; repeatable, or separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub prog_id: Vec<u32>,
+    /// All XDP programs of this name; repeatable, or separated by commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub prog_name: Vec<String>,
+    /// Counts for each CPU
+    #[arg(long, value_enum, value_name = "KEY")]
+    pub by: Option<By>,
+    #[command(flatten)]
+    pub ends: Ends,
+    #[command(flatten)]
+    pub output: Outputs,
+
+    /// Run this command once everything is attached, with our privileges, and stop when it ends
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
 }
 
 /// Give every packet of an interface one verdict, and count, time or stream them

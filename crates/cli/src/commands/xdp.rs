@@ -9,6 +9,7 @@ mod sample;
 mod streaming;
 mod table;
 mod target;
+mod watch;
 
 use crate::args::xdp::{What, Xdp};
 use crate::failure::{Exit, Outcome};
@@ -19,6 +20,8 @@ pub use restore::{RESTORE, restore};
 pub fn run(arguments: &Xdp, verbose: bool) -> Outcome<Exit> {
     match &arguments.what {
         What::List(arguments) => list::run(arguments, verbose),
+        What::Stats(arguments) => watch::run(arguments, false, verbose),
+        What::Time(arguments) => watch::run(arguments, true, verbose),
         What::Run(arguments) => run::run(arguments, verbose),
     }
 }

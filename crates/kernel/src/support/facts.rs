@@ -54,8 +54,8 @@ const CAPABILITIES: &[Capability] = &[
     Capability {
         name: "CAP_SYS_ADMIN",
         bit: 21,
-        needed_by: &["lab", LIVE],
-        costs: "namespaces cannot be made or entered",
+        needed_by: &["lab", LIVE, "xdp stats", "xdp time"],
+        costs: "namespaces cannot be made or entered, nor BPF programs of others be looked at",
         help: ROOT,
     },
     Capability {

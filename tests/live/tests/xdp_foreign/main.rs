@@ -2,4 +2,11 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod counts;
+mod foreign;
+mod lifecycle;
 mod list;
+mod refusals;
+#[path = "../xdp/scene.rs"]
+mod scene;
+mod tools;

@@ -11,6 +11,13 @@ pub struct Sample {
     times: Option<Times>,
 }
 
+impl Sample {
+    /// What was counted and, where measured, timed.
+    pub fn new(counts: Counts, times: Option<Times>) -> Self {
+        Self { counts, times }
+    }
+}
+
 /// Packets of one interface and action, on one CPU or on all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {

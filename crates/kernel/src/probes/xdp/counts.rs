@@ -30,7 +30,12 @@ pub type Times = Vec<[Histogram; Action::ALL.len()]>;
 
 /// Reads the counters: exact once nothing runs any more, of about this moment before.
 pub(super) fn counts(map: &impl MapCore) -> Result<Counts, Error> {
-    read(map, |count: xdp_count| Count {
+    counts_of(map, 0)
+}
+
+/// Those of one of several places.
+pub(super) fn counts_of(map: &impl MapCore, place: u32) -> Result<Counts, Error> {
+    read(map, place, |count: xdp_count| Count {
         packets: count.packets,
         bytes: count.bytes,
         emitted: count.emitted,
@@ -40,7 +45,12 @@ pub(super) fn counts(map: &impl MapCore) -> Result<Counts, Error> {
 
 /// Reads the histograms, likewise.
 pub(super) fn times(map: &impl MapCore) -> Result<Times, Error> {
-    read(map, |times: histogram| Histogram {
+    times_of(map, 0)
+}
+
+/// Those of one of several places.
+pub(super) fn times_of(map: &impl MapCore, place: u32) -> Result<Times, Error> {
+    read(map, place, |times: histogram| Histogram {
         sum: times.sum,
         max: times.max,
         overflow: times.overflow,
@@ -50,12 +60,13 @@ pub(super) fn times(map: &impl MapCore) -> Result<Times, Error> {
 
 fn read<W: bytemuck::AnyBitPattern, T: Default>(
     map: &impl MapCore,
+    place: u32,
     value: impl Fn(W) -> T,
 ) -> Result<Vec<[T; Action::ALL.len()]>, Error> {
     let failed = |why: String| Error::new(Class::Failed, "cannot read the XDP counters", why);
     let mut cpus: Vec<[T; Action::ALL.len()]> = Vec::new();
     for action in Action::ALL {
-        let key = (action as u32).to_ne_bytes();
+        let key = (place * Action::ALL.len() as u32 + action as u32).to_ne_bytes();
         let found = map.lookup_percpu(&key, MapFlags::ANY).map_err(|error| failed(error.to_string()))?;
         let values = found.ok_or_else(|| failed(format!("there is none for {}", action.name())))?;
         cpus.resize_with(values.len().max(cpus.len()), Default::default);

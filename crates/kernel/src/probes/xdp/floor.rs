@@ -41,6 +41,15 @@ impl LoadedFloor<'_> {
             Floor::Clock => self.skel.progs.floor_clock.as_fd(),
         }
     }
+
+    /// Runs the floor that drops many times on no interface: nanoseconds for each, as the kernel measures them.
+    pub(super) fn spin_drop(&self) -> Result<f64, Error> {
+        const REPEAT: u32 = 2000;
+        let input = ProgramInput { data_in: Some(&FRAME), repeat: REPEAT, ..ProgramInput::default() };
+        let ran = self.skel.progs.floor_drop.test_run(input);
+        let ran = ran.map_err(|error| session::failed("cannot measure an empty program".into(), &error))?;
+        Ok(ran.duration.as_nanos() as f64)
+    }
 }
 
 /// The kernel's statistics of BPF programs, switched on while this lives.

@@ -6,19 +6,23 @@
 
 mod attach;
 mod config;
+mod cost;
 mod counts;
 mod event;
 mod faults;
 mod floor;
 mod list;
+mod watch;
 
 pub use attach::{Attachment, Displaced, Mode, Occupant, Restorer, attach, occupant, replace};
 pub use config::{Action, Config, Transport};
+pub use cost::{StatisticsCost, statistics_cost, watch_cost_ns};
 pub use counts::{Count, Counts, Times};
 pub use event::Event;
 pub use faults::{Fault, Faults};
 pub use floor::{Floor, LoadedFloor, Statistics, clock_cost_ns};
 pub use list::{Inventory, Loaded, attached};
+pub use watch::{Foreign, PLACES, Watch, WatchConfig};
 
 use crate::error::Error;
 use crate::mapped::Mapped;

@@ -9,6 +9,7 @@ enum xdp_const {
 	XDP_ACTIONS = 5, /* XDP_ABORTED to XDP_REDIRECT (include/uapi/linux/bpf.h) */
 	XDP_FAULTS_MAX = 1024,
 	XDP_CLOCK_PAIRS = 512, /* readings of the clock in one run that measures it */
+	XDP_PLACES = 16,       /* interfaces on which a program of others is counted apart */
 };
 
 /* How an event reaches its reader. */
@@ -49,6 +50,22 @@ struct xdp_config {
 	__u8 _pad;
 };
 _Static_assert(sizeof(struct xdp_config) == 16, "no hidden padding");
+
+/* An interface. */
+struct xdp_place {
+	__u32 netns;
+	__u32 ifindex;
+};
+
+/* What is told of a program of others. */
+struct xdp_watch_config {
+	struct xdp_place place[XDP_PLACES];
+	__u32 places; /* that are used */
+	__u8 only;    /* packets of other interfaces are not counted */
+	__u8 time;    /* measure from entry to return */
+	__u8 _pad[2];
+};
+_Static_assert(sizeof(struct xdp_watch_config) == 8 * XDP_PLACES + 8, "no hidden padding");
 
 /* What the kernel reports of XDP on its tracepoints. */
 enum xdp_fault_kind {

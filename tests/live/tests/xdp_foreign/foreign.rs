@@ -1,0 +1,66 @@
+//! Programs of others: compiled by clang, attached by `ip`.
+
+use anyhow::{Context, Result, ensure};
+use plumb_lab::Host;
+use plumb_live::machine::emulated;
+use plumb_live::{Finished, Plumb, Records, Running};
+use serde_json::Value;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// `foreign.bpf.c`, compiled.
+pub(crate) struct Foreign {
+    folder: TempDir,
+}
+
+impl Foreign {
+    pub(crate) fn compile() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/xdp_foreign/foreign.bpf.c");
+        let mut clang = Command::new("clang");
+        clang.args(["-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-c", source, "-o"]);
+        clang.arg(folder.path().join("foreign.o"));
+        // As the build of the probes has it: Debian keeps <asm/types.h> in a folder per architecture.
+        clang.arg("-idirafter").arg(format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH));
+        let output = clang.output().context("clang")?;
+        ensure!(output.status.success(), "clang: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(Self { folder })
+    }
+
+    pub(crate) fn object(&self) -> Result<&str> {
+        let path = self.folder.path().join("foreign.o");
+        ensure!(path.exists(), "{} is not there", path.display());
+        Ok(Box::leak(path.to_string_lossy().into_owned().into_boxed_str()))
+    }
+
+    /// Attaches the program of a section, in a mode that `ip` has a word for.
+    pub(crate) fn attach(&self, host: &Host, word: &str, section: &str) -> Result<()> {
+        let line = format!("link set dev {} {word} obj {} sec {section}", host.interface, self.object()?);
+        let words: Vec<&str> = ["ip"].into_iter().chain(line.split(' ')).collect();
+        host.tool(&words).map(drop).context("ip link set xdp")
+    }
+}
+
+/// `plumb xdp stats` or `time`, on the host's interface.
+pub(crate) fn watch(host: &Host, what: &str, args: &[&str]) -> Result<Running> {
+    let common = ["xdp", what, "-i", host.interface, "--netns", host.netns.name(), "--format", "json"];
+    Plumb::new(&[&common, args].concat())?.start()
+}
+
+/// The records of a run that was complete, by the mechanism that this machine has: where fentry is to be had, it was had.
+pub(crate) fn told(finished: &Finished) -> Result<(Records, bool)> {
+    let records = finished.records()?;
+    ensure!(records.ledger()?["complete"] == true, "{}", records.ledger()?);
+    let fentry = records.of("xdp_action").any(|record| record["mechanism"] == "fentry");
+    ensure!(fentry || !emulated(), "the VM's kernel has fentry: {}", finished.stderr);
+    ensure!(fentry || finished.stderr.contains("BPF statistics are on"), "{}", finished.stderr);
+    Ok((records, fentry))
+}
+
+/// The one record with this action.
+pub(crate) fn action<'a>(records: &'a Records, action: &Value) -> Result<&'a Value> {
+    let mut found = records.of("xdp_action").filter(|record| record["action"] == *action);
+    let one = found.next().with_context(|| format!("{action} in {records:#?}"))?;
+    ensure!(found.next().is_none(), "{records:#?}");
+    Ok(one)
+}
