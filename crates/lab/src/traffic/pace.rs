@@ -8,6 +8,10 @@ pub(super) const QUANTUM: Duration = Duration::from_micros(100);
 /// Who is behind by more than this does not make up for it: a burst would be no rate.
 const PATIENCE: f64 = 0.1;
 
+/// What a veth's poll takes at once (NAPI_POLL_WEIGHT), and what its ring holds.
+const LEAST_BURST: u32 = 64;
+const MOST_BURST: u32 = 256;
+
 /// The timetable of one stream. Times are seconds since its start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -51,6 +55,13 @@ impl Pace {
     /// When frame `number` is due; the beginning of time where there is no rate.
     pub(super) fn at(&self, number: u64) -> f64 {
         self.rate.map_or(0.0, |rate| self.phase + self.slipped + number as f64 / rate)
+    }
+
+    /// How many frames leave together at most, where the stream is behind: enough to catch up at twice its rate, and at
+    /// low rates little enough for a receiver's queue that is read slowly. `None` where frames have no time.
+    pub(super) fn burst(&self) -> Option<u32> {
+        let frames = self.rate? * QUANTUM.as_secs_f64() * 8.0;
+        Some((frames.ceil() as u32).clamp(LEAST_BURST, MOST_BURST))
     }
 
     /// Whether frames have a time: those that go out as fast as possible are never late.

@@ -164,7 +164,10 @@ impl<'a> Stream<'a> {
     pub(super) fn run(mut self, start: Instant, work: Work) -> Result<()> {
         // Sleeps end when they are to, not up to 50 us later.
         let _ = nix::sys::prctl::set_timerslack(1);
-        stay(self.number);
+        // At a rate there is time between calls, and a CPU that others use is worse than one that changes.
+        if matches!(work, Work::Craft) && !self.pace.is_paced() {
+            stay(self.number);
+        }
         (self.start, self.moved.0) = (start, start);
         let result = match work {
             Work::Craft => self.craft(),
@@ -205,12 +208,16 @@ impl<'a> Stream<'a> {
                 self.sleep_until(self.pace.at(offered));
                 continue;
             }
-            let most =
-                if self.pace.is_paced() { SLOTS.min(self.transport.most()) } else { self.transport.most() };
+            let burst = self.pace.burst();
+            let most = self.transport.most().min(burst.unwrap_or(u32::MAX));
             let times = u32::try_from(due).unwrap_or(u32::MAX).min(most);
             self.note_call(self.pace.is_paced().then(|| self.pace.at(offered)), now, u64::from(times));
             self.transport.craft(times)?;
             self.check(offered)?;
+            if due > u64::from(times) && burst.is_some_and(|burst| burst < SLOTS) {
+                // Behind, but not in a hurry: whoever takes the frames needs time too.
+                std::thread::sleep(QUANTUM);
+            }
         }
         Ok(())
     }
