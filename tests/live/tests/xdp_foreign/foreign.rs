@@ -27,15 +27,14 @@ impl Foreign {
         Ok(Self { folder })
     }
 
-    pub(crate) fn object(&self) -> Result<&str> {
-        let path = self.folder.path().join("foreign.o");
-        ensure!(path.exists(), "{} is not there", path.display());
-        Ok(Box::leak(path.to_string_lossy().into_owned().into_boxed_str()))
+    /// Where the object lies.
+    pub(crate) fn object(&self) -> String {
+        self.folder.path().join("foreign.o").to_string_lossy().into_owned()
     }
 
     /// Attaches the program of a section, in a mode that `ip` has a word for.
     pub(crate) fn attach(&self, host: &Host, word: &str, section: &str) -> Result<()> {
-        let line = format!("link set dev {} {word} obj {} sec {section}", host.interface, self.object()?);
+        let line = format!("link set dev {} {word} obj {} sec {section}", host.interface, self.object());
         let words: Vec<&str> = ["ip"].into_iter().chain(line.split(' ')).collect();
         host.tool(&words).map(drop).context("ip link set xdp")
     }

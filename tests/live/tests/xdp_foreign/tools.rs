@@ -21,7 +21,8 @@ fn listed(host: &Host) -> Result<Option<Value>> {
 
 /// xdp-loader, which attaches one program by itself where there is no dispatcher.
 fn load(host: &Host, foreign: &Foreign, section: &str) -> Result<()> {
-    let words = ["xdp-loader", "load", "-m", "native", "-s", section, host.interface, foreign.object()?];
+    let object = foreign.object();
+    let words = ["xdp-loader", "load", "-m", "native", "-s", section, host.interface, &object];
     host.tool(&words).map(drop).context("xdp-loader")
 }
 

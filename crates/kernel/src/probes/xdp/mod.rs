@@ -1,7 +1,9 @@
-//! XDP programs of our own: one verdict for every packet of an interface, counted, timed and streamed.
+//! XDP programs: our own, with one verdict for every packet of an interface, counted, timed and streamed; and those of
+//! others, listed and watched.
 //!
-//! Hooks: `xdp` on an interface, native or generic; `xdp_exception` and `xdp_redirect_err` beside, optional. Records:
-//! `xdp_action`, or `xdp_packet` with events, and `xdp_fault`. Needs `xdp.frags` and bpf_xdp_get_buff_len (5.18). Cost:
+//! Hooks: `xdp` on an interface, native or generic; `xdp_exception` and `xdp_redirect_err` beside, optional; fentry and
+//! fexit on programs of others, else the kernel's statistics of them. Records: `xdp_action`, or `xdp_packet` with events,
+//! `xdp_fault`, `xdp_program`. Needs `xdp.frags` and bpf_xdp_get_buff_len (5.18). Cost:
 //! see docs/journal; counting adds a few nanoseconds to a packet, timing two readings of the clock.
 
 mod attach;
