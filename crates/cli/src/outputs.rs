@@ -2,9 +2,8 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::plan::{Run, Stdout};
-use crate::signals;
+use crate::{signals, text};
 use plumb_records::column::Row;
-use plumb_sinks::Sink;
 use plumb_sinks::format::{Format, Layout};
 use plumb_sinks::output::{Output, Weight};
 use plumb_sinks::pcapng::Origin;
@@ -20,6 +19,8 @@ pub struct Outputs {
     unread: u64,
     closed: bool,
     failed: bool,
+    /// Why text could not be written.
+    unsaid: Option<Failure>,
 }
 
 impl Outputs {
@@ -58,20 +59,20 @@ impl Outputs {
     /// Writes a record of so many packets.
     pub fn write_group(&mut self, row: &dyn Row, packets: u64) {
         self.records += 1;
-        if self.closed && !self.takes_records() {
+        if (self.closed || self.unsaid.is_some()) && !self.takes_records() {
             self.unread += packets;
         }
-        self.each(|output| output.write_as(row, Weight::group(packets)));
+        self.each(|output| output.write(row, Weight::group(packets)));
     }
 
     /// Writes a record about the run rather than of what was observed: it is not counted.
     pub fn write_about(&mut self, row: &dyn Row) {
-        self.each(|output| output.write_as(row, Weight::ABOUT));
+        self.each(|output| output.write(row, Weight::ABOUT));
     }
 
     /// Makes everything visible to readers.
     pub fn flush(&mut self) {
-        self.each(Sink::flush);
+        self.each(Output::flush);
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut Output) -> io::Result<()>) {
@@ -86,26 +87,72 @@ impl Outputs {
 
     /// Whether everything asked for is still written: nobody closed the other end, and no write failed.
     pub fn usable(&self) -> bool {
-        !self.closed && !self.failed
+        !self.closed && !self.failed && self.unsaid.is_none()
     }
 
-    /// The reader of standard output is gone.
-    pub fn close(&mut self) {
-        self.closed = true;
+    /// Writes text to standard output. A reader that is gone ends the run, and so does a failure, which
+    /// [`Outputs::result`] tells.
+    pub fn say(&mut self, text: &str) {
+        if self.takes_text() {
+            let (_, result) = text::put_counted(text.as_bytes());
+            self.said("cannot write to standard output", result);
+        }
     }
 
-    /// Whether a reader is gone.
-    pub fn closed(&self) -> bool {
-        self.closed
+    /// The same of records that [`Outputs::write`] was given, a line each: those that are not written whole are lost,
+    /// unless they are written elsewhere too.
+    pub fn say_records(&mut self, lines: &str) {
+        // What came since it took no more is counted already.
+        if !self.takes_text() {
+            return;
+        }
+        let (written, result) = text::put_counted(lines.as_bytes());
+        self.said("cannot write to standard output", result);
+        if !self.takes_records() {
+            self.unread += lines.bytes().skip(written).filter(|byte| *byte == b'\n').count() as u64;
+        }
+    }
+
+    /// What became of text: `what` is said of a failure.
+    pub fn said(&mut self, what: &str, result: io::Result<()>) {
+        match result {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
+            Err(error) => {
+                self.unsaid.get_or_insert_with(|| Failure::failed(what).because(error));
+            }
+        }
+    }
+
+    fn takes_text(&self) -> bool {
+        !self.closed && self.unsaid.is_none()
+    }
+
+    /// The last words of a run, for people: on standard output or, where that has records or takes nothing, on standard
+    /// error.
+    pub fn sum_up(&mut self, run: &Run, sentence: &str, complete: bool) {
+        let records = matches!(run.stdout, Stdout::Records(_));
+        if !records {
+            // In place of the footer that was redrawn.
+            let over = if run.redrawable && run.stdout == Stdout::Summary { "\r\x1b[K" } else { "" };
+            self.say(&format!("{over}{sentence}\n"));
+        }
+        // Who closed the pipe wanted no more.
+        if self.unsaid.is_some() || records && (run.verbose || !complete && !self.closed) {
+            text::note(sentence);
+        }
     }
 
     /// Records written, each once however many outputs there are.
+    ///
+    /// An output that failed takes nothing more, so what two of them lost are two ends of one row of records, and the longer
+    /// one has the other in it.
     pub fn records(&self) -> u64 {
         let lost = self.each_open().map(|output| output.lost().records).max();
         self.records.saturating_sub(lost.unwrap_or(self.unread))
     }
 
-    /// Packets of the records that at least one output did not take.
+    /// Packets of the records that at least one output did not take: see [`Outputs::records`].
     pub fn lost(&self) -> u64 {
         self.each_open().map(|output| output.lost().packets).max().unwrap_or(self.unread)
     }
@@ -115,7 +162,10 @@ impl Outputs {
     }
 
     /// Why an output could not be written to its end, with its counts: to be asked last. A closed pipe is no failure.
-    pub fn result(&self) -> Outcome<()> {
+    pub fn result(&mut self) -> Outcome<()> {
+        if let Some(failure) = self.unsaid.take() {
+            return Err(failure);
+        }
         let mut failures = self.each_open().filter_map(Output::failure);
         let Some(failure) = failures.find(|failure| failure.kind != ErrorKind::BrokenPipe) else {
             return Ok(());

@@ -8,6 +8,7 @@ use crate::clock::{Moment, Span};
 use crate::failure::{Failure, Outcome};
 use crate::plan::Run;
 use crate::privileges;
+use crate::screen::Screen;
 use crate::signals::Signals;
 use caps::Capability;
 use std::fs::File;
@@ -60,10 +61,15 @@ impl Stop<'_> {
         self.ended.is_some()
     }
 
-    /// Sleeps until then, or until a signal comes.
-    pub fn sleep(&mut self, until: Moment) {
+    /// Sleeps until then, or until a signal comes. Ctrl-Z gets the terminal back that `screen` has.
+    pub fn sleep(&mut self, until: Moment, screen: Option<&Screen>) {
         while !self.asked() && !until.left().is_zero() {
             self.signals.wait((until != NEVER).then(|| until.left()));
+            if let Some(screen) = screen
+                && self.signals.suspend_asked()
+            {
+                screen.suspend(self.signals);
+            }
         }
     }
 }

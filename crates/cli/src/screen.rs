@@ -1,29 +1,49 @@
 //! A terminal that is redrawn in place, and given back as it was, whatever happens.
 
+use crate::signals::Signals;
 use crate::text::put;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, size};
+use nix::unistd::getpgrp;
+use signal_hook::consts::SIGTSTP;
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 
 /// Whether the terminal is ours: the panic hook must know.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal on standard output while a live table is shown. Dropping it gives the terminal back.
-pub struct Screen(());
+pub struct Screen {
+    /// What it shows.
+    shown: RefCell<String>,
+    /// Set where Ctrl-Z stops us as it stops others.
+    stops_by_default: Arc<AtomicBool>,
+}
 
 impl Screen {
     /// Takes the terminal: what stood there returns at the end.
-    pub fn take() -> io::Result<Self> {
+    pub fn take(signals: &mut Signals) -> io::Result<Self> {
         restore_on_panic();
-        TAKEN.store(true, Ordering::SeqCst);
-        let screen = Self(());
-        let mut out = Vec::new();
-        queue!(out, EnterAlternateScreen, Hide)?;
-        put(&out)?;
+        let screen = Self { shown: RefCell::default(), stops_by_default: signals.catch_suspend()? };
+        enter()?;
         Ok(screen)
+    }
+
+    /// Gives the terminal back, stops as Ctrl-Z asks for, and takes the terminal again when we go on in the foreground.
+    pub fn suspend(&self, signals: &Signals) {
+        give_back();
+        loop {
+            // Returns when we go on. An error means that we were not stopped.
+            let stopped = signal_hook::low_level::emulate_default_handler(SIGTSTP);
+            if stopped.is_err() || in_foreground() || signals.stopped() {
+                break;
+            }
+        }
+        // A terminal that takes nothing tells so at the next drawing too.
+        let _ = enter().and_then(|()| self.put_lines(&self.shown.borrow()));
     }
 
     /// Columns and rows; what old terminals had where it cannot be told.
@@ -35,6 +55,11 @@ impl Screen {
 
     /// Shows `text`, whose lines must fit the width; lines below the last row are left out.
     pub fn draw(&self, text: &str) -> io::Result<()> {
+        text.clone_into(&mut self.shown.borrow_mut());
+        self.put_lines(text)
+    }
+
+    fn put_lines(&self, text: &str) -> io::Result<()> {
         let (_, rows) = self.size();
         let mut out = Vec::with_capacity(text.len() + 64);
         queue!(out, MoveTo(0, 0))?;
@@ -51,7 +76,25 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
+        self.stops_by_default.store(true, Ordering::SeqCst);
     }
+}
+
+fn enter() -> io::Result<()> {
+    TAKEN.store(true, Ordering::SeqCst);
+    let mut out = Vec::new();
+    queue!(out, EnterAlternateScreen, Hide)?;
+    put(&out)
+}
+
+/// Whether the terminal is our process group's: the eighth field of the status is the terminal's (proc_pid_stat(5)).
+/// Where nothing can be told it is.
+fn in_foreground() -> bool {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The second field, a name in brackets, may have blanks.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let group = rest.split_whitespace().nth(5).and_then(|field| field.parse().ok());
+    group.is_none_or(|group: i32| group == getpgrp().as_raw())
 }
 
 fn give_back() {

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use plumb_sinks::stream::StopRequest;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH, SIGXFSZ};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The signals that end a run: the first one politely, a second one at once.
-const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+const STOPPING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 
 /// What a write that blocks watches: signals are the process's own, and so is this.
 static ASKED: OnceLock<StopRequest> = OnceLock::new();
@@ -27,18 +27,22 @@ pub struct Signals {
     stop: Arc<AtomicBool>,
     interrupted: Arc<AtomicBool>,
     child: Arc<AtomicBool>,
+    suspend: Arc<AtomicBool>,
     wake: UnixStream,
+    /// Its other end, for signals that are taken over later.
+    waker: UnixStream,
 }
 
 impl Signals {
-    /// Takes over SIGINT, SIGTERM and SIGHUP; SIGCHLD and SIGWINCH merely end a wait. SIGPIPE is ignored already,
-    /// by the runtime, so that a closed pipe is an error of the write.
+    /// Takes over SIGINT, SIGTERM, SIGHUP and SIGQUIT; SIGCHLD and SIGWINCH merely end a wait. SIGPIPE is ignored already,
+    /// by the runtime, so that a closed pipe is an error of the write; SIGXFSZ is taken, so that a file at its limit
+    /// (`ulimit -f`) is one too.
     pub fn install() -> Outcome<Self> {
         Self::register().map_err(|error| Failure::failed("cannot install signal handlers").because(error))
     }
 
     fn register() -> std::io::Result<Self> {
-        let [stop, interrupted, child] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
+        let [stop, interrupted, child, suspend] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
         let (wake, write) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let (asked, ask) = UnixStream::pair()?;
@@ -51,12 +55,16 @@ impl Signals {
             }
         }
         let _ = ASKED.set(StopRequest::new(asked.into()));
-        signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
+        for signal in [SIGINT, SIGQUIT].into_iter().filter(|signal| !left_ignored(*signal)) {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+        }
+        // A handler is gone after exec: CMD is ended by it as ever.
+        signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         signal_hook::flag::register(SIGCHLD, Arc::clone(&child))?;
         for signal in [SIGCHLD, SIGWINCH] {
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
-        Ok(Self { stop, interrupted, child, wake })
+        Ok(Self { stop, interrupted, child, suspend, wake, waker: write })
     }
 
     /// Whether the run was asked to end.
@@ -64,7 +72,24 @@ impl Signals {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Whether it was Ctrl-C that asked for it, which the terminal sends to CMD as well.
+    /// Ctrl-Z does not stop us any more but is asked for with [`Signals::suspend_asked`], until the flag that is returned is
+    /// set.
+    pub fn catch_suspend(&mut self) -> std::io::Result<Arc<AtomicBool>> {
+        let by_default = Arc::new(AtomicBool::new(false));
+        if !left_ignored(SIGTSTP) {
+            signal_hook::flag::register_conditional_default(SIGTSTP, Arc::clone(&by_default))?;
+            signal_hook::flag::register(SIGTSTP, Arc::clone(&self.suspend))?;
+            signal_hook::low_level::pipe::register(SIGTSTP, self.waker.try_clone()?)?;
+        }
+        Ok(by_default)
+    }
+
+    /// Whether Ctrl-Z was pressed since the last question.
+    pub fn suspend_asked(&self) -> bool {
+        self.suspend.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether it was Ctrl-C or Ctrl-\ that asked for it, which the terminal sends to CMD as well.
     pub fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
@@ -95,11 +120,11 @@ impl Signals {
     }
 }
 
-/// SIGHUP stays ignored where whoever started us ignores it: that is what nohup is for. SIGINT is taken all the same, as
+/// SIGHUP stays ignored where whoever started us ignores it: that is what nohup is for; so do SIGQUIT and SIGTSTP. SIGINT is taken all the same, as
 /// tcpdump does: a shell script starts its background jobs with SIGINT ignored, and `kill -INT` is how it ends them.
 fn left_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    signal == SIGHUP && ignores(&status, signal)
+    [SIGHUP, SIGQUIT, SIGTSTP].contains(&signal) && ignores(&status, signal)
 }
 
 /// Whether the `SigIgn` mask of a status file has the signal: bit 0 is signal 1.

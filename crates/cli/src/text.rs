@@ -43,6 +43,11 @@ pub fn say(text: &str) -> Outcome<bool> {
 
 /// Writes to standard output, without being stuck in it once the end was asked for.
 pub fn put(bytes: &[u8]) -> io::Result<()> {
+    put_counted(bytes).1
+}
+
+/// The same; also how many of the bytes were written.
+pub fn put_counted(bytes: &[u8]) -> (usize, io::Result<()>) {
     through(io::stdout(), PATIENCE, bytes)
 }
 
@@ -53,8 +58,21 @@ pub fn note(message: impl Display) {
     let _ = through(io::stderr(), Duration::ZERO, line.as_bytes());
 }
 
-fn through(to: impl AsFd, patience: Duration, bytes: &[u8]) -> io::Result<()> {
-    Stream::new(to, signals::stop_request(), patience)?.write_all(bytes)
+fn through(to: impl AsFd, patience: Duration, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut stream = match Stream::new(to, signals::stop_request(), patience) {
+        Ok(stream) => stream,
+        Err(error) => return (0, Err(error)),
+    };
+    let mut done = 0;
+    while done < bytes.len() {
+        match stream.write(&bytes[done..]) {
+            Ok(0) => return (done, Err(ErrorKind::WriteZero.into())),
+            Ok(written) => done += written,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return (done, Err(error)),
+        }
+    }
+    (done, Ok(()))
 }
 
 /// What the footer says of the last interval.

@@ -1,6 +1,6 @@
 //! Dropped packets: one record per group, or one per packet.
 
-use crate::column::{Capture, Column, Row, Shown, Time, Value};
+use crate::column::{Capture, Column, Link, Row, Shown, Time, Value};
 use std::net::IpAddr;
 
 crate::record! {
@@ -47,7 +47,7 @@ pub struct DropRow<'a> {
     /// The record.
     pub drop: Drop<'a>,
     /// Captured bytes and what they begin with.
-    pub captured: Option<(crate::column::Link, &'a [u8], u32)>,
+    pub captured: Option<(Link, &'a [u8], u32)>,
 }
 
 impl Row for DropRow<'_> {
@@ -64,7 +64,8 @@ impl Row for DropRow<'_> {
     }
 
     fn capture(&self) -> Option<Capture<'_>> {
-        let (link, bytes, length) = self.captured?;
+        // A packet of a Unix socket, or one whose headers are not written yet, has none: it is shown by its comment.
+        let (link, bytes, length) = self.captured.unwrap_or((Link::Ip, &[], self.drop.length_bytes));
         let Drop { time, interface, netns, .. } = self.drop;
         Some(Capture { time: time.0, interface, netns, link, length, bytes })
     }

@@ -4,12 +4,12 @@
 //! output and keeps the account of what was written and lost. Text for people is composed by the commands from the
 //! parts in [`text`].
 
-mod cache;
 mod cells;
 pub mod csv;
 pub mod format;
 pub mod json;
 pub mod output;
+mod page_cache;
 pub mod pcapng;
 pub mod rotate;
 pub mod schema;
@@ -20,15 +20,6 @@ mod testing;
 pub mod text;
 
 use plumb_records::column::Row;
-use std::io;
-
-/// Where records go.
-pub trait Sink {
-    /// Writes one record. An error means that this record is not in the output.
-    fn write(&mut self, row: &dyn Row) -> io::Result<()>;
-    /// Makes everything written so far visible to a reader of the output.
-    fn flush(&mut self) -> io::Result<()>;
-}
 
 /// A format: turns rows into the bytes of a file.
 pub trait Encode: Send {

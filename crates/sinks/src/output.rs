@@ -1,17 +1,17 @@
 //! A format joined to a file or to standard output, with rotation and the account of what was written and lost.
 //!
 //! Only whole records are written, up to 1 MiB at once: after kill -9 all but the last record of a file is whole, and
-//! what was not [flushed](Sink::flush) is missing. After a failed write, such as on a full disk, the file is cut back
+//! what was not [flushed](Output::flush) is missing. After a failed write, such as on a full disk, the file is cut back
 //! to its last whole record and takes no more; what comes then is counted as lost.
 
+use crate::Encode;
 use crate::rotate::{Rotate, Series};
 pub use crate::spool::Weight;
 use crate::spool::{Spool, Taken, Target};
 use crate::stream::{PATIENCE, StopRequest, Stream};
-use crate::{Encode, Sink};
 use nix::libc::{ENXIO, O_NONBLOCK};
 use plumb_records::column::Row;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -31,8 +31,8 @@ pub struct Output {
 }
 
 impl Output {
-    /// Creates a file with mode 0600. One that exists, at the end of symbolic links too, is emptied and keeps its mode;
-    /// a pipe must have a reader.
+    /// Creates a file with mode 0600. One that exists, at the end of symbolic links too, is emptied and keeps its mode, unless
+    /// another process is writing to it in the same way; a pipe must have a reader.
     pub fn create(
         path: &Path,
         encode: Box<dyn Encode>,
@@ -71,7 +71,7 @@ impl Output {
     }
 
     /// Records in the output, those in the buffer included; those about the run are not counted.
-    pub fn written(&self) -> u64 {
+    fn written(&self) -> u64 {
         self.spool.taken.records - self.spool.lost.records
     }
 
@@ -129,8 +129,8 @@ impl Output {
         if self.spool.is_full() { self.commit() } else { Ok(()) }
     }
 
-    /// Writes a record that stands for something else than one packet. An error means that it is not in the output.
-    pub fn write_as(&mut self, row: &dyn Row, weight: Weight) -> io::Result<()> {
+    /// Writes a record. An error means that it is not in the output; one that the format has no place for counts as lost.
+    pub fn write(&mut self, row: &dyn Row, weight: Weight) -> io::Result<()> {
         let before = self.spool.taken;
         let result = match self.failed() {
             Ok(()) => self.try_write(row, weight).map_err(|error| self.fail(error)),
@@ -144,6 +144,12 @@ impl Output {
         result
     }
 
+    /// Makes everything written so far visible to a reader of the output.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.failed()?;
+        self.commit().map_err(|error| self.fail(error))
+    }
+
     /// From here on nothing is written. The first error tells the counts, later ones only what kind it was.
     fn fail(&mut self, error: io::Error) -> io::Error {
         let kind = error.kind();
@@ -153,17 +159,6 @@ impl Output {
 
     fn failed(&self) -> io::Result<()> {
         self.spool.cause.as_ref().map_or(Ok(()), |cause| Err(cause.kind().into()))
-    }
-}
-
-impl Sink for Output {
-    fn write(&mut self, row: &dyn Row) -> io::Result<()> {
-        self.write_as(row, Weight::PACKET)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.failed()?;
-        self.commit().map_err(|error| self.fail(error))
     }
 }
 
@@ -191,15 +186,24 @@ pub struct Failure {
 /// O_NONBLOCK changes nothing for files: it refuses a pipe without a reader, whose opening would wait for one.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(O_NONBLOCK);
-    options.open(path).map_err(|error| {
+    // Emptied only once it is ours.
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(O_NONBLOCK);
+    let file = options.open(path).map_err(|error| {
         let pipe = path.metadata().is_ok_and(|data| data.file_type().is_fifo());
         if pipe && error.raw_os_error() == Some(ENXIO) {
             io::Error::new(error.kind(), "nothing reads from this pipe; start its reader first")
         } else {
             error
         }
-    })
+    })?;
+    if file.metadata()?.is_file() {
+        // A file system without locks has none to respect.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process is writing to it"));
+        }
+        file.set_len(0)?;
+    }
+    Ok(file)
 }
 
 #[cfg(test)]

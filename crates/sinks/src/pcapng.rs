@@ -1,6 +1,6 @@
 //! Packets for tshark and Wireshark: draft-ietf-opsawg-pcapng, nanosecond times, the record in the packet's comment.
 //!
-//! Rows without captured bytes are left out. The blocks are few and simple, so they are written here: the stable
+//! A packet of which nothing could be captured, such as one without headers yet, is a packet block without bytes. The blocks are few and simple, so they are written here: the stable
 //! release of the `pcap-file` crate is of 2023 and its successor a pre-release.
 
 use crate::Encode;

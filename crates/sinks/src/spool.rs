@@ -24,8 +24,6 @@ pub struct Weight {
 impl Weight {
     /// Of a record about the run, such as a ledger: it is written like any other but not counted.
     pub const ABOUT: Self = Self { records: 0, packets: 0 };
-    /// Of a record of one packet.
-    pub const PACKET: Self = Self::group(1);
 
     /// Of a record of so many packets.
     pub const fn group(packets: u64) -> Self {
@@ -81,7 +79,7 @@ impl Spool {
         self.head = self.buffer.len();
     }
 
-    /// Appends a record that `write` writes, and counts it. False, with nothing counted, where it writes none.
+    /// Appends a record that `write` writes, and counts it: as lost where it writes none.
     ///
     /// The record stays uncounted and is taken back too where the file would become longer than `limit`; a file's
     /// first record is always taken.
@@ -93,6 +91,8 @@ impl Spool {
     ) -> Taken {
         let start = self.buffer.len();
         if !write(&mut self.buffer) {
+            self.taken += weight;
+            self.lost += weight;
             return Taken::LeftOut;
         }
         if self.records > 0 && self.committed + self.buffer.len() as u64 > limit {
@@ -171,7 +171,7 @@ impl Spool {
 pub(crate) enum Taken {
     /// It is in the buffer.
     Whole,
-    /// The format has no place for it.
+    /// The format has no place for it, so it is lost.
     LeftOut,
     /// It belongs in the next file.
     TooLong,

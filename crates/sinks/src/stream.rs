@@ -4,7 +4,7 @@
 //! with SA_RESTART. So what can block is waited for with poll(2), beside a descriptor that tells of the request.
 //! O_NONBLOCK would not do for standard output: it is a flag of the open file, which other processes have too.
 
-use crate::cache::Cache;
+use crate::page_cache::PageCache;
 use crate::spool::Target;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -37,7 +37,7 @@ impl StopRequest {
 pub struct Stream<F> {
     file: F,
     /// Of a file on a disk. A write to anything else waits for a reader.
-    cache: Option<Cache>,
+    cache: Option<PageCache>,
     stop: Option<StopRequest>,
     patience: Duration,
 }
@@ -54,7 +54,7 @@ impl<F: AsFd> Stream<F> {
         let kind = SFlag::from_bits_truncate(fstat(&file)?.st_mode) & SFlag::S_IFMT;
         let on_disk = kind == SFlag::S_IFREG || kind == SFlag::S_IFBLK;
         let position = || unistd::lseek(&file, 0, Whence::SeekCur).map_or(0, i64::unsigned_abs);
-        let cache = on_disk.then(|| Cache::from(position()));
+        let cache = on_disk.then(|| PageCache::starting_at(position()));
         Ok(Self { file, cache, stop, patience })
     }
 

@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         text::note(missing);
     }
     let mut view = View { run: &run, asked: &asked, names: names(tables), outputs, ready };
-    view.open(&drops)?;
+    view.open(&drops);
     let outside = Outside { signals: &mut signals, command: command.as_mut() };
     let observe = if events { streaming::observe } else { counting::observe };
     let seen = observe(&mut drops, &mut view, outside)?;
@@ -154,7 +154,7 @@ pub struct Seen {
 
 impl View<'_> {
     /// The first record and the first line: what is watched, by which mechanism.
-    fn open(&mut self, drops: &Drops<'_>) -> Outcome<()> {
+    fn open(&mut self, drops: &Drops<'_>) {
         let hooks = drops.mechanisms();
         let host = support::host();
         self.outputs.write_about(&Session {
@@ -181,9 +181,9 @@ impl View<'_> {
             text::note(sizes(&self.asked.config));
         }
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
-            self.say(&format!("{}\n", self.title(drops)))?;
+            let title = self.title(drops);
+            self.outputs.say(&format!("{title}\n"));
         }
-        Ok(())
     }
 
     fn title(&self, drops: &Drops<'_>) -> String {
@@ -219,15 +219,6 @@ impl View<'_> {
                 "{unnamed} addresses of code have no symbol: null as a location, a number in a stack"
             ));
         }
-    }
-
-    /// Text for people. A reader that is gone ends the run.
-    fn say(&mut self, text: &str) -> Outcome<()> {
-        if self.outputs.closed() || text::say(text)? {
-            return Ok(());
-        }
-        self.outputs.close();
-        Ok(())
     }
 
     /// The ledger so far or, where `whole`, of the run. While programs run the counters are not of one moment, so what
@@ -283,15 +274,7 @@ fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen, skipped: u64
     let ledger = &seen.ledger;
     view.outputs.write_about(ledger);
     view.outputs.flush();
-    let quiet = matches!(view.run.stdout, Stdout::Records(_));
-    if !quiet {
-        // In place of the footer that was redrawn.
-        let over = if view.run.redrawable && view.run.stdout == Stdout::Summary { "\r\x1b[K" } else { "" };
-        view.say(&format!("{over}{}\n", text::sentence(ledger)))?;
-    } else if view.run.verbose || !ledger.complete && !view.outputs.closed() {
-        // Who closed the pipe wanted no more.
-        text::note(format_args!("{}", text::sentence(ledger)));
-    }
+    view.outputs.sum_up(view.run, &text::sentence(ledger), ledger.complete);
     view.outputs.result()?;
     if !ledger.balances() {
         return Err(

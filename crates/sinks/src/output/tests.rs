@@ -105,7 +105,7 @@ proptest! {
         let mut output = on(&disk, format);
         let mut failed = false;
         for number in 0..RECORDS {
-            let written = output.write(&row(number));
+            let written = output.write(&row(number), Weight::group(1));
             prop_assert_eq!(written.is_err(), failed, "an error from the first failure on");
             if number % each_flush == 0 {
                 failed |= output.flush().is_err();
@@ -133,7 +133,7 @@ fn a_disk_that_is_full_at_a_boundary() {
             let whole = encoded(format, records);
             let disk = Disk::new(whole.len() + more, usize::MAX);
             let mut output = on(&disk, format);
-            (0..6).for_each(|number| output.write(&row(number)).unwrap());
+            (0..6).for_each(|number| output.write(&row(number), Weight::group(1)).unwrap());
             output.flush().unwrap_err();
             assert_eq!((output.written(), output.lost().records), (records, 6 - records));
             assert_eq!(disk.bytes(), whole, "{format:?} {records} {more}");
@@ -146,12 +146,12 @@ fn the_failure_tells_the_counts() {
     let disk = Disk::new(encoded(Format::Json, 3).len() + 10, usize::MAX);
     let mut output = on(&disk, Format::Json);
     for number in 0..5 {
-        output.write(&row(number)).unwrap();
+        output.write(&row(number), Weight::group(1)).unwrap();
     }
     let error = output.flush().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     assert_eq!(error.to_string(), "cannot write to disk: no storage space: 3 records are whole, 2 were lost");
-    assert_eq!(output.write(&row(5)).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(output.write(&row(5), Weight::group(1)).unwrap_err().kind(), io::ErrorKind::StorageFull);
     assert_eq!(output.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
     let failure = output.failure().unwrap();
     assert_eq!((failure.written, failure.lost), (3, 3));
@@ -160,7 +160,7 @@ fn the_failure_tells_the_counts() {
 #[test]
 fn the_kernels_full_device() {
     let mut output = Output::create(Path::new("/dev/full"), encoder(Format::Json), None, None).unwrap();
-    output.write(&row(0)).unwrap();
+    output.write(&row(0), Weight::group(1)).unwrap();
     assert_eq!(output.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
     assert_eq!((output.written(), output.lost().records), (0, 1));
 }
@@ -187,13 +187,13 @@ fn a_closed_pipe_is_told_as_such() {
     let file = File::from(std::os::fd::OwnedFd::from(writer));
     let stream = Stream::new(file, None, PATIENCE).unwrap();
     let mut output = Output::over(Box::new(stream), "pipe".to_owned(), Box::new(Json::default()), None);
-    output.write(&row(0)).unwrap();
+    output.write(&row(0), Weight::group(1)).unwrap();
     output.flush().unwrap();
     let mut first = vec![0; encoded(Format::Json, 1).len()];
     (&reader).read_exact(&mut first).unwrap();
     assert_eq!(first, encoded(Format::Json, 1), "a flush reaches the reader");
     drop(reader);
-    output.write(&row(1)).unwrap();
+    output.write(&row(1), Weight::group(1)).unwrap();
     assert_eq!(output.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
@@ -203,12 +203,12 @@ fn only_whole_records_are_written_when_the_buffer_is_full() {
     let mut output = on(&disk, Format::Json);
     let mut number = 0;
     while disk.bytes().is_empty() {
-        output.write(&row(number)).unwrap();
+        output.write(&row(number), Weight::group(1)).unwrap();
         number += 1;
     }
     assert_eq!(disk.bytes(), encoded(Format::Json, number), "kill -9 here leaves whole records");
     assert!(disk.bytes().len() >= 1 << 20);
-    output.write(&row(number)).unwrap();
+    output.write(&row(number), Weight::group(1)).unwrap();
     drop(output);
     assert_eq!(disk.bytes(), encoded(Format::Json, number + 1), "the end writes the rest");
 }
@@ -220,7 +220,7 @@ fn new_files_are_private_and_old_ones_emptied_in_place() {
     let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     let write = |number| {
         let mut output = Output::create(&path, encoder(Format::Json), None, None).unwrap();
-        output.write(&row(number)).unwrap();
+        output.write(&row(number), Weight::group(1)).unwrap();
         output.flush().unwrap();
     };
     write(0);
@@ -258,7 +258,7 @@ fn a_pipe_without_a_reader_is_refused_and_one_that_is_stuck_is_given_up() {
     let mut records = 0;
     let error = loop {
         records += 1;
-        if let Err(error) = output.write(&row(records)) {
+        if let Err(error) = output.write(&row(records), Weight::group(1)) {
             break error;
         }
     };
@@ -269,20 +269,38 @@ fn a_pipe_without_a_reader_is_refused_and_one_that_is_stuck_is_given_up() {
 }
 
 #[test]
-fn kinds_without_a_place_and_records_about_the_run_are_not_counted() {
+fn records_about_the_run_are_not_counted_and_others_without_a_place_are_lost() {
     let disk = Disk::new(usize::MAX, usize::MAX);
     let mut output = on(&disk, Format::Csv);
-    output.write_as(&Ledger::default(), Weight::ABOUT).unwrap();
-    output.write(&row(0)).unwrap();
+    output.write(&Ledger::default(), Weight::ABOUT).unwrap();
+    output.write(&row(0), Weight::group(1)).unwrap();
     output.flush().unwrap();
     assert_eq!((output.written(), output.lost()), (1, Weight::default()));
+    output.write(&Ledger::default(), Weight::group(3)).unwrap();
+    assert_eq!((output.written(), output.lost()), (1, Weight::group(3)));
     assert_eq!(disk.bytes(), encoded(Format::Csv, 1));
     let full = Disk::new(10, usize::MAX);
     let mut output = on(&full, Format::Json);
-    output.write_as(&Ledger::default(), Weight::ABOUT).unwrap();
-    output.write_as(&row(0), Weight::group(70)).unwrap();
+    output.write(&Ledger::default(), Weight::ABOUT).unwrap();
+    output.write(&row(0), Weight::group(70)).unwrap();
     output.flush().unwrap_err();
-    output.write_as(&row(0), Weight::group(7)).unwrap_err();
-    output.write_as(&Ledger::default(), Weight::ABOUT).unwrap_err();
+    output.write(&row(0), Weight::group(7)).unwrap_err();
+    output.write(&Ledger::default(), Weight::ABOUT).unwrap_err();
     assert_eq!((output.written(), output.lost()), (0, Weight { records: 2, packets: 77 }));
+}
+
+#[test]
+fn a_file_has_one_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.jsonl");
+    let create = || Output::create(&path, encoder(Format::Json), None, None);
+    let mut first = create().unwrap();
+    first.write(&row(1), Weight::group(1)).unwrap();
+    first.flush().unwrap();
+    let refused = create().err().unwrap();
+    assert!(refused.to_string().ends_with("rows.jsonl: another process is writing to it"), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), encoded(Format::Json, 2)[encoded(Format::Json, 1).len()..]);
+    drop(first);
+    drop(create().unwrap());
+    assert!(std::fs::read(&path).unwrap().is_empty(), "the next one empties it");
 }

@@ -9,6 +9,7 @@ use plumb_live::{PACKETS, Plumb, Records, Running, TestResult, wait_for};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -238,6 +239,33 @@ fn tshark(file: &Path) -> Result<Vec<(String, String)>> {
         .zip(comments.lines())
         .map(|(frame, comment)| Ok((bytes(frame)?, comment.to_owned())))
         .collect()
+}
+
+#[test]
+fn a_packet_without_bytes_is_in_the_capture_by_its_comment() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("drops.pcapng");
+    let path = file.to_str().context("a temporary path")?;
+    let plumb = Plumb::new(&["drops", "--noise", "show", "-o", path])?.start()?;
+    // A Unix socket that closes with a datagram in it.
+    let (near, far) = UnixDatagram::pair()?;
+    near.send(b"never read")?;
+    drop((near, far));
+    let finished = plumb.stop()?;
+    ensure!(finished.status.success(), "{}: {}", finished.status, finished.stderr);
+    let output = Command::new("tshark")
+        .arg("-r")
+        .arg(&file)
+        .args(["-T", "fields", "-e", "frame.cap_len", "-e", "frame.len", "-e", "frame.comment"])
+        .output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let unix = text.lines().filter(|line| line.starts_with("0\t10\t") && line.contains("unix")).count();
+    ensure!(output.status.success() && unix > 0, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let written =
+        finished.stdout.split(" written one by one").next().and_then(|text| text.rsplit(' ').next());
+    let written = written.map(|digits| digits.replace(',', ""));
+    ensure!(written == Some(text.lines().count().to_string()), "{}{text}", finished.stdout);
+    Ok(())
 }
 
 #[test]

@@ -35,9 +35,10 @@ struct Counting<'a, 'obj, 'view> {
 pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>) -> Outcome<Seen> {
     let (run, ready) = (view.run, view.ready);
     let screen = match run.stdout {
-        Stdout::Live => {
-            Some(Screen::take().map_err(|error| Failure::failed("cannot use the terminal").because(error))?)
-        }
+        Stdout::Live => Some(
+            Screen::take(outside.signals)
+                .map_err(|error| Failure::failed("cannot use the terminal").because(error))?,
+        ),
         _ => None,
     };
     let mut counting = Counting {
@@ -49,13 +50,13 @@ pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>)
         rows: 0,
         several_namespaces: false,
     };
-    counting.redraw(Span { start: ready, end: ready })?;
+    counting.redraw(Span { start: ready, end: ready });
     let (end, begun) = run_loop(run, ready, outside.signals, outside.command, &mut counting)?;
     counting.drops.detach();
     let detached = Moment::now();
     // What the screen showed before comes back, and the last table goes below it.
     counting.screen = None;
-    counting.finish(Span { start: begun, end: detached })?;
+    counting.finish(Span { start: begun, end: detached });
     let Counting { drops, view, .. } = counting;
     view.tell_unknown(drops.groups());
     // What is not in every output by now is lost.
@@ -70,7 +71,7 @@ pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>)
 
 impl Observed for Counting<'_, '_, '_> {
     fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()> {
-        stop.sleep(until);
+        stop.sleep(until, self.screen.as_ref());
         Ok(())
     }
 
@@ -84,9 +85,9 @@ impl Observed for Counting<'_, '_, '_> {
         }
         self.remember();
         if self.view.run.stdout == Stdout::Plain {
-            self.print(parts, ungrouped, span, true)?;
+            self.print(parts, ungrouped, span, true);
         }
-        self.redraw(span)?;
+        self.redraw(span);
         if self.view.run.ledger {
             let ledger = self.view.ledger(self.drops, span.end, false).closed();
             self.view.outputs.write_about(&ledger);
@@ -121,7 +122,7 @@ impl Counting<'_, '_, '_> {
     }
 
     /// Detached: what is left of the last interval, or the whole run.
-    fn finish(&mut self, rest: Span) -> Outcome<()> {
+    fn finish(&mut self, rest: Span) {
         self.read();
         let whole = Span { start: self.view.ready, end: rest.end };
         let (mut all, all_ungrouped) = (totals(self.drops.groups()), self.drops.ungrouped());
@@ -130,15 +131,15 @@ impl Counting<'_, '_, '_> {
             self.write(&mut parts, ungrouped, rest, true);
             self.remember();
             if self.view.run.stdout == Stdout::Plain {
-                self.print(parts, ungrouped, rest, true)?;
+                self.print(parts, ungrouped, rest, true);
             }
         } else {
             self.write(&mut all, all_ungrouped, whole, false);
         }
         match self.view.run.stdout {
-            Stdout::Plain if self.view.run.periodic => Ok(()),
+            Stdout::Plain if self.view.run.periodic => {}
             Stdout::Live | Stdout::Plain | Stdout::Summary => self.print(all, all_ungrouped, whole, false),
-            Stdout::Records(_) => Ok(()),
+            Stdout::Records(_) => {}
         }
     }
 
@@ -170,7 +171,7 @@ impl Counting<'_, '_, '_> {
     }
 
     /// A plain table, and below that of an interval the footer.
-    fn print(&mut self, parts: Vec<Part>, ungrouped: (u64, u64), span: Span, interval: bool) -> Outcome<()> {
+    fn print(&mut self, parts: Vec<Part>, ungrouped: (u64, u64), span: Span, interval: bool) {
         let heading = if interval { Heading::Interval } else { Heading::Total };
         let packets = parts.iter().map(|part| part.packets).sum::<u64>() + ungrouped.0;
         // On a terminal who wants more asks for it by --top.
@@ -180,12 +181,12 @@ impl Counting<'_, '_, '_> {
         if interval {
             out.push_str(&self.footer(packets, span));
         }
-        self.view.say(&out)
+        self.view.outputs.say(&out);
     }
 
     /// The live table: totals, with the rate of the last interval.
-    fn redraw(&mut self, span: Span) -> Outcome<()> {
-        let Some(screen) = &self.screen else { return Ok(()) };
+    fn redraw(&mut self, span: Span) {
+        let Some(screen) = &self.screen else { return };
         let (columns, rows) = screen.size();
         let (parts, ungrouped) = (totals(self.drops.groups()), self.drops.ungrouped().0);
         let mut out = format!("{}\n\n", self.view.title(self.drops));
@@ -194,15 +195,9 @@ impl Counting<'_, '_, '_> {
         out.push_str(&self.table(parts, ungrouped, span.duration(), Heading::Live, (Some(columns), most)));
         out.push('\n');
         out.push_str(&self.footer(self.past.last_interval(), span));
-        let Some(screen) = &self.screen else { return Ok(()) };
-        match screen.draw(&fit(&out, columns)) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                self.view.outputs.close();
-                Ok(())
-            }
-            Err(error) => Err(Failure::failed("cannot draw on the terminal").because(error)),
-        }
+        let Some(screen) = &self.screen else { return };
+        let drawn = screen.draw(&fit(&out, columns));
+        self.view.outputs.said("cannot draw on the terminal", drawn);
     }
 
     /// At most `most` rows of a table.

@@ -69,7 +69,7 @@ pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>)
     // What was in flight when the run ended belongs to it: `detach` waited for the programs that still ran.
     drops.ring(|event| writer.borrow_mut().event(&event))?.drain()?;
     let mut writer = writer.into_inner();
-    writer.flush()?;
+    writer.flush();
     let ledger = writer.ledger(drops, detached, true);
     writer.view.tell_unknown(&[]);
     Ok(Seen { end, ledger: ledger.closed() })
@@ -113,29 +113,27 @@ impl<'a, 'view> Writer<'a, 'view> {
     }
 
     /// After a look at the ring: before a sleep everything goes, in a stream what has waited long enough.
-    fn settle(&mut self, sleeps: bool) -> Outcome<()> {
+    fn settle(&mut self, sleeps: bool) {
         let pending = self.came - self.flushed;
         if pending == 0 {
-            return Ok(());
+            return;
         }
         let waited = Duration::from_nanos(Moment::now().0.saturating_sub(self.flushed_at.0));
         let patience = if pending < SMALL { SOON } else { LATEST };
         if sleeps || waited >= patience {
-            self.flush()?;
+            self.flush();
         }
-        Ok(())
     }
 
-    fn flush(&mut self) -> Outcome<()> {
+    fn flush(&mut self) {
         (self.flushed, self.flushed_at) = (self.came, Moment::now());
         self.view.outputs.flush();
         if !self.text.is_empty() {
             let text = std::mem::take(&mut self.text);
-            self.view.say(&text)?;
+            self.view.outputs.say_records(&text);
             self.text = text;
             self.text.clear();
         }
-        Ok(())
     }
 
     fn over(&self) -> Option<End> {
@@ -172,16 +170,13 @@ struct Streaming<'a, 'obj, 'w, 'view> {
 
 impl Observed for Streaming<'_, '_, '_, '_> {
     fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()> {
-        let mut settled = Ok(());
         let mut ended = |sleeps| {
             let mut writer = self.writer.borrow_mut();
-            if settled.is_ok() {
-                settled = writer.settle(sleeps);
-            }
-            settled.is_err() || writer.over().is_some() || stop.asked()
+            writer.settle(sleeps);
+            writer.over().is_some() || stop.asked()
         };
         self.ring.consume_until(until.instant(), &mut ended)?;
-        settled
+        Ok(())
     }
 
     fn tick(&mut self, span: Span) -> Outcome<()> {
@@ -192,12 +187,13 @@ impl Observed for Streaming<'_, '_, '_, '_> {
             let rate = text::per_second(came, span.duration());
             let footing = Footing { rate, cpu: self.meter.cpu_share(), memory: meter::memory() };
             let (start, end) = if writer.view.run.redrawable { ("\r", "\x1b[K") } else { ("", "\n") };
-            writer.view.say(&format!("{start}{}{end}", text::footer(&ledger, footing)))?;
+            writer.view.outputs.say(&format!("{start}{}{end}", text::footer(&ledger, footing)));
         }
         if writer.view.run.ledger {
             writer.view.outputs.write_about(&ledger.closed());
         }
-        writer.flush()
+        writer.flush();
+        Ok(())
     }
 
     fn over(&self) -> Option<End> {

@@ -72,7 +72,7 @@ struct Sending<'a, 'view> {
 impl Observed for Sending<'_, '_> {
     fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()> {
         while !stop.asked() && !(self.finished)() && !until.left().is_zero() {
-            stop.sleep(until.min(Moment::now().after(LOOK)));
+            stop.sleep(until.min(Moment::now().after(LOOK)), None);
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ impl<'a> View<'a> {
                 Some(Rate::Max) => "as fast as possible".to_owned(),
                 None => "as captured".to_owned(),
             };
-            self.say(&format!("Sending by {} ({mechanism}): {rate}\n", self.order.interface))?;
+            self.outputs.say(&format!("Sending by {} ({mechanism}): {rate}\n", self.order.interface));
         }
         Ok(())
     }
@@ -88,14 +88,6 @@ impl<'a> View<'a> {
     /// Whether the output can still be written.
     pub fn usable(&self) -> bool {
         self.outputs.usable()
-    }
-
-    fn say(&mut self, line: &str) -> Outcome<()> {
-        if self.outputs.closed() || text::say(line)? {
-            return Ok(());
-        }
-        self.outputs.close();
-        Ok(())
     }
 
     fn sum(&self) -> Sum {
@@ -117,9 +109,9 @@ impl<'a> View<'a> {
         }
         self.outputs.flush();
         match self.run.stdout {
-            Stdout::Plain => self.say(&format!("{}\n", line(&row)))?,
+            Stdout::Plain => self.outputs.say(&format!("{}\n", line(&row))),
             Stdout::Live | Stdout::Summary if self.run.redrawable => {
-                self.say(&format!("\r{}\x1b[K", line(&row)))?;
+                self.outputs.say(&format!("\r{}\x1b[K", line(&row)));
             }
             Stdout::Live | Stdout::Summary | Stdout::Records(_) => {}
         }
@@ -142,7 +134,7 @@ impl<'a> View<'a> {
         self.outputs.flush();
         if self.people() {
             let over = if self.run.redrawable { "\r\x1b[K" } else { "" };
-            self.say(&format!("{over}{}\n", sentence(&total, self.way)))?;
+            self.outputs.say(&format!("{over}{}\n", sentence(&total, self.way)));
         } else if self.run.verbose {
             text::note(sentence(&total, self.way));
         }

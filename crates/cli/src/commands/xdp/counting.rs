@@ -48,9 +48,10 @@ pub fn observe(
     view.begin(command)?;
     let (run, ready) = (view.run, view.ready);
     let screen = match run.stdout {
-        Stdout::Live => {
-            Some(Screen::take().map_err(|error| Failure::failed("cannot use the terminal").because(error))?)
-        }
+        Stdout::Live => Some(
+            Screen::take(signals)
+                .map_err(|error| Failure::failed("cannot use the terminal").because(error))?,
+        ),
         _ => None,
     };
     let mut counting = Counting {
@@ -66,7 +67,7 @@ pub fn observe(
         none_left: false,
     };
     // Nothing is read yet: what has come since the attach belongs to the first interval.
-    counting.redraw(Span { start: ready, end: ready })?;
+    counting.redraw(Span { start: ready, end: ready });
     let (end, begun) = run_loop(run, ready, signals, command.as_mut(), &mut counting)?;
     counting.programs.iter_mut().for_each(Xdp::detach);
     xdp::quiesce();
@@ -87,7 +88,7 @@ pub fn observe(
 impl Observed for Counting<'_, '_, '_> {
     fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()> {
         while !stop.asked() && !until.left().is_zero() && !self.none_left {
-            stop.sleep(until.min(Moment::now().after(LOOK)));
+            stop.sleep(until.min(Moment::now().after(LOOK)), self.screen.as_ref());
             self.none_left = self.view.look(self.programs);
         }
         Ok(())
@@ -103,9 +104,9 @@ impl Observed for Counting<'_, '_, '_> {
         }
         self.remember(&parts);
         if self.view.run.stdout == Stdout::Plain {
-            self.print(&parts, span, true)?;
+            self.print(&parts, span, true);
         }
-        self.redraw(span)?;
+        self.redraw(span);
         if self.view.run.ledger {
             let ledger = self.view.ledger(self.programs, &self.now, span.end).closed();
             self.view.outputs.write_about(&ledger);
@@ -155,7 +156,8 @@ impl Counting<'_, '_, '_> {
             let parts = sample::parts(&self.now, &self.before, by_cpu);
             self.write(&parts, rest, true);
             if self.view.run.stdout == Stdout::Plain {
-                return self.print(&parts, rest, true);
+                self.print(&parts, rest, true);
+                return Ok(());
             }
         } else {
             self.faults_before.clear();
@@ -163,8 +165,9 @@ impl Counting<'_, '_, '_> {
         }
         match self.view.run.stdout {
             Stdout::Live | Stdout::Plain | Stdout::Summary => self.print(&all, whole, false),
-            Stdout::Records(_) => Ok(()),
+            Stdout::Records(_) => {}
         }
+        Ok(())
     }
 
     /// Writes the records of an interval, or of the whole run.
@@ -231,7 +234,7 @@ impl Counting<'_, '_, '_> {
     }
 
     /// A plain table, and below that of an interval the footer.
-    fn print(&mut self, parts: &[Part], span: Span, interval: bool) -> Outcome<()> {
+    fn print(&mut self, parts: &[Part], span: Span, interval: bool) {
         let rows = parts.iter().map(|part| Row {
             part,
             recent: (part.count.packets, part.count.bytes),
@@ -241,12 +244,12 @@ impl Counting<'_, '_, '_> {
         if interval {
             out.push_str(&self.footer(parts, span));
         }
-        self.view.say(&out)
+        self.view.outputs.say(&out);
     }
 
     /// The live table: totals, with the rate of the last interval.
-    fn redraw(&mut self, span: Span) -> Outcome<()> {
-        let Some(screen) = &self.screen else { return Ok(()) };
+    fn redraw(&mut self, span: Span) {
+        let Some(screen) = &self.screen else { return };
         let (columns, _) = screen.size();
         let by_cpu = self.view.asked.by_cpu;
         let (all, last) =
@@ -266,15 +269,9 @@ impl Counting<'_, '_, '_> {
         out.push_str(&self.table(&rows, span.duration(), Some(columns)));
         out.push('\n');
         out.push_str(&self.footer(&last, span));
-        let Some(screen) = &self.screen else { return Ok(()) };
-        match screen.draw(&fit(&out, columns)) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                self.view.outputs.close();
-                Ok(())
-            }
-            Err(error) => Err(Failure::failed("cannot draw on the terminal").because(error)),
-        }
+        let Some(screen) = &self.screen else { return };
+        let drawn = screen.draw(&fit(&out, columns));
+        self.view.outputs.said("cannot draw on the terminal", drawn);
     }
 
     fn table(&self, rows: &[Row<'_>], time: Duration, width: Option<usize>) -> String {

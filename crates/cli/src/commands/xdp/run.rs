@@ -216,7 +216,8 @@ impl View<'_> {
             }
         }
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
-            self.say(&format!("{}\n", self.title()))?;
+            let title = self.title();
+            self.outputs.say(&format!("{title}\n"));
         }
         Ok(())
     }
@@ -240,15 +241,6 @@ impl View<'_> {
         };
         let clock = self.clock_cost_ns.map(|cost| format!(", the clock's own cost {cost} ns"));
         format!("XDP {verdict} on {}{}", places.join(", "), clock.unwrap_or_default())
-    }
-
-    /// Text for people. A reader that is gone ends the run.
-    pub fn say(&mut self, text: &str) -> Outcome<()> {
-        if self.outputs.closed() || text::say(text)? {
-            return Ok(());
-        }
-        self.outputs.close();
-        Ok(())
     }
 
     /// Tells which interfaces are gone; true where none is left.
@@ -311,15 +303,8 @@ fn conclude(mut view: View<'_>, seen: &Seen) -> Outcome<Exit> {
     }
     view.outputs.write_about(ledger);
     view.outputs.flush();
-    let quiet = matches!(view.run.stdout, Stdout::Records(_));
     let sentence = text::sentence_about(UNIT, ledger);
-    if !quiet {
-        // In place of the footer that was redrawn.
-        let over = if view.run.redrawable && view.run.stdout == Stdout::Summary { "\r\x1b[K" } else { "" };
-        view.say(&format!("{over}{sentence}\n"))?;
-    } else if view.run.verbose || !ledger.complete && !view.outputs.closed() {
-        text::note(&sentence);
-    }
+    view.outputs.sum_up(view.run, &sentence, ledger.complete);
     view.outputs.result()?;
     if !ledger.balances() {
         return Err(Failure::failed("the account of packets does not balance").because(sentence));

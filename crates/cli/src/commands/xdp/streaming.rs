@@ -90,7 +90,7 @@ pub fn observe(
     ring.drain()?;
     drop(ring);
     let mut writer = writer.into_inner();
-    writer.flush()?;
+    writer.flush();
     let ledger = writer.ledger(programs, detached, true)?;
     Ok(Seen { end, ledger: ledger.closed() })
 }
@@ -129,29 +129,27 @@ impl<'a, 'view> Writer<'a, 'view> {
     }
 
     /// After a look at the ring: before a sleep everything goes, in a stream what has waited long enough.
-    fn settle(&mut self, sleeps: bool) -> Outcome<()> {
+    fn settle(&mut self, sleeps: bool) {
         let pending = self.came - self.flushed;
         if pending == 0 {
-            return Ok(());
+            return;
         }
         let waited = Duration::from_nanos(Moment::now().0.saturating_sub(self.flushed_at.0));
         let patience = if pending < SMALL { SOON } else { LATEST };
         if sleeps || waited >= patience {
-            self.flush()?;
+            self.flush();
         }
-        Ok(())
     }
 
-    fn flush(&mut self) -> Outcome<()> {
+    fn flush(&mut self) {
         (self.flushed, self.flushed_at) = (self.came, Moment::now());
         self.view.outputs.flush();
         if !self.text.is_empty() {
             let text = std::mem::take(&mut self.text);
-            self.view.say(&text)?;
+            self.view.outputs.say_records(&text);
             self.text = text;
             self.text.clear();
         }
-        Ok(())
     }
 
     /// What the programs handed over is emitted, except what --count left out and what an output lost.
@@ -195,22 +193,19 @@ impl Streaming<'_, '_, '_, '_, '_> {
 
 impl Observed for Streaming<'_, '_, '_, '_, '_> {
     fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()> {
-        let mut settled = Ok(());
         let (ring, writer) = (self.ring, self.writer);
         let mut ended = |sleeps| {
             let mut writer = writer.borrow_mut();
-            if settled.is_ok() {
-                settled = writer.settle(sleeps);
-            }
+            writer.settle(sleeps);
             let over = writer.over().is_some();
             drop(writer);
             if sleeps {
                 self.look();
             }
-            settled.is_err() || over || self.none_left || stop.asked()
+            over || self.none_left || stop.asked()
         };
         ring.consume_until(until.instant(), &mut ended)?;
-        settled
+        Ok(())
     }
 
     fn tick(&mut self, span: Span) -> Outcome<()> {
@@ -221,12 +216,13 @@ impl Observed for Streaming<'_, '_, '_, '_, '_> {
             let rate = text::per_second(came, span.duration());
             let footing = Footing { rate, cpu: self.meter.cpu_share(), memory: meter::memory() };
             let (start, end) = if writer.view.run.redrawable { ("\r", "\x1b[K") } else { ("", "\n") };
-            writer.view.say(&format!("{start}{}{end}", text::footer(&ledger, footing)))?;
+            writer.view.outputs.say(&format!("{start}{}{end}", text::footer(&ledger, footing)));
         }
         if writer.view.run.ledger {
             writer.view.outputs.write_about(&ledger.closed());
         }
-        writer.flush()
+        writer.flush();
+        Ok(())
     }
 
     fn over(&self) -> Option<End> {

@@ -19,7 +19,7 @@ fn rotation_by_size_divides_no_record_and_repeats_the_header() {
     let path = directory.path().join("out.csv");
     let mut output = Output::create(&path, encoder(Format::Csv), Some(Rotate::Size(LIMIT)), None).unwrap();
     for number in 0..200 {
-        output.write(&row(number)).unwrap();
+        output.write(&row(number), Weight::group(1)).unwrap();
     }
     output.flush().unwrap();
     let files = files(directory.path(), "csv");
@@ -41,7 +41,7 @@ fn a_record_longer_than_the_limit_has_its_own_file() {
     let path = directory.path().join("out.pcapng");
     let mut output = Output::create(&path, encoder(Format::Pcapng), Some(Rotate::Size(1)), None).unwrap();
     for _ in 0..3 {
-        output.write(&row(0)).unwrap();
+        output.write(&row(0), Weight::group(1)).unwrap();
     }
     drop(output);
     assert_eq!(files(directory.path(), "pcapng"), vec![encoded(Format::Pcapng, 1); 3]);
@@ -56,7 +56,7 @@ fn rotation_by_time_leaves_no_empty_file_and_goes_on_numbering() {
         let mut output = Output::create(&path, encoder(Format::Json), Some(rotate), None).unwrap();
         output.flush().unwrap();
         for _ in 0..3 {
-            output.write(&row(0)).unwrap();
+            output.write(&row(0), Weight::group(1)).unwrap();
             output.flush().unwrap();
             output.flush().unwrap();
         }
@@ -72,10 +72,10 @@ fn rotation_that_fails_loses_only_what_it_counts() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.jsonl");
     let mut output = Output::create(&path, encoder(Format::Json), Some(Rotate::Size(1)), None).unwrap();
-    output.write(&row(0)).unwrap();
+    output.write(&row(0), Weight::group(1)).unwrap();
     output.flush().unwrap();
     fs::remove_file(&path).unwrap();
-    assert_eq!(output.write(&row(1)).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(output.write(&row(1), Weight::group(1)).unwrap_err().kind(), io::ErrorKind::NotFound);
     assert_eq!((output.written(), output.lost().records), (1, 1));
 }
 

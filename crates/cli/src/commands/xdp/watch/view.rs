@@ -61,11 +61,12 @@ impl View<'_, '_> {
         // Sizes of programs are told to who has capabilities, which go now.
         let hooks: Vec<Attached> = self.programs.iter().flat_map(Watched::hooks).collect();
         self.ready = pipeline::ready(self.run, command.as_mut())?;
-        self.begin(&hooks)?;
+        self.begin(&hooks);
         let (run, ready) = (self.run, self.ready);
         let screen = match run.stdout {
             Stdout::Live => Some(
-                Screen::take().map_err(|error| Failure::failed("cannot use the terminal").because(error))?,
+                Screen::take(signals)
+                    .map_err(|error| Failure::failed("cannot use the terminal").because(error))?,
             ),
             _ => None,
         };
@@ -79,7 +80,7 @@ impl View<'_, '_> {
             rows: 0,
             none_left: false,
         };
-        watching.redraw(Span { start: ready, end: ready })?;
+        watching.redraw(Span { start: ready, end: ready });
         let (end, begun) = run_loop(run, ready, signals, command.as_mut(), &mut watching)?;
         watching.view.programs.iter_mut().filter_map(|one| one.watch.as_mut()).for_each(Watch::detach);
         let detached = Moment::now();
@@ -98,7 +99,7 @@ impl View<'_, '_> {
     }
 
     /// The first record and line say what is watched, and by what.
-    fn begin(&mut self, hooks: &[Attached]) -> Outcome<()> {
+    fn begin(&mut self, hooks: &[Attached]) {
         let host = support::host();
         let named = self.programs.iter().map(|one| {
             (format!("{} {}", one.foreign.loaded.name, one.foreign.loaded.id), one.mechanism().to_owned())
@@ -128,9 +129,9 @@ impl View<'_, '_> {
             }
         }
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
-            self.say(&format!("{}\n", self.title()))?;
+            let title = self.title();
+            self.outputs.say(&format!("{title}\n"));
         }
-        Ok(())
     }
 
     /// What is watched, where, and by what.
@@ -150,15 +151,6 @@ impl View<'_, '_> {
         let cost = self.watch_cost_ns.or(self.empty_ns).filter(|_| self.timed);
         let cost = cost.map(|cost| format!("; an empty program shows {cost} ns")).unwrap_or_default();
         format!("XDP programs of others: {}{cost}", programs.join("; "))
-    }
-
-    /// Text for people. A reader that is gone ends the run.
-    fn say(&mut self, text: &str) -> Outcome<()> {
-        if self.outputs.closed() || text::say(text)? {
-            return Ok(());
-        }
-        self.outputs.close();
-        Ok(())
     }
 
     /// Tells which interfaces are gone; true where every one is.
@@ -232,13 +224,7 @@ impl View<'_, '_> {
         self.outputs.flush();
         let parts = self.programs.iter().any(|program| program.part_of.is_some());
         let sentence = text::sentence_about(if parts { "program run" } else { "packet" }, ledger);
-        if !matches!(self.run.stdout, Stdout::Records(_)) {
-            // In place of the footer that was redrawn.
-            let redrawn = self.run.redrawable && self.run.stdout == Stdout::Summary;
-            self.say(&format!("{}{sentence}\n", if redrawn { "\r\x1b[K" } else { "" }))?;
-        } else if self.run.verbose || !ledger.complete && !self.outputs.closed() {
-            text::note(&sentence);
-        }
+        self.outputs.sum_up(self.run, &sentence, ledger.complete);
         self.outputs.result()?;
         if !ledger.balances() {
             return Err(Failure::failed("the account of packets does not balance").because(sentence));
@@ -257,7 +243,7 @@ impl View<'_, '_> {
 impl Observed for Watching<'_, '_> {
     fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()> {
         while !stop.asked() && !until.left().is_zero() && !self.none_left {
-            stop.sleep(until.min(Moment::now().after(LOOK)));
+            stop.sleep(until.min(Moment::now().after(LOOK)), self.screen.as_ref());
             self.none_left = self.view.look();
         }
         Ok(())
@@ -274,7 +260,7 @@ impl Observed for Watching<'_, '_> {
         if self.view.run.stdout == Stdout::Plain {
             self.print(&lines, span, true)?;
         }
-        self.redraw(span)?;
+        self.redraw(span);
         if self.view.run.ledger {
             let ledger = self.ledger(span.end).closed();
             self.view.outputs.write_about(&ledger);
@@ -358,24 +344,19 @@ impl Watching<'_, '_> {
         if interval {
             out.push_str(&self.footer(lines, span));
         }
-        self.view.say(&out)
+        self.view.outputs.say(&out);
+        Ok(())
     }
 
     /// The live table: totals, with the rate of the last interval.
-    fn redraw(&mut self, span: Span) -> Outcome<()> {
-        let Some((columns, _)) = self.screen.as_ref().map(Screen::size) else { return Ok(()) };
+    fn redraw(&mut self, span: Span) {
+        let Some((columns, _)) = self.screen.as_ref().map(Screen::size) else { return };
         let last = reading::lines(&self.now, &self.before, self.view.by_cpu);
         let table = self.table(&self.all(), &last, span.duration(), Some(columns));
         let out = format!("{}\n\n{table}\n{}", self.view.title(), self.footer(&last, span));
-        let Some(screen) = &self.screen else { return Ok(()) };
-        match screen.draw(&fit(&out, columns)) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                self.view.outputs.close();
-                Ok(())
-            }
-            Err(error) => Err(Failure::failed("cannot draw on the terminal").because(error)),
-        }
+        let Some(screen) = &self.screen else { return };
+        let drawn = screen.draw(&fit(&out, columns));
+        self.view.outputs.said("cannot draw on the terminal", drawn);
     }
 
     /// `recent`: the lines that rates are of.

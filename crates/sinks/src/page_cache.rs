@@ -17,14 +17,14 @@ const AGAIN: u64 = 2 * STEP;
 
 /// How far a file was written, and how far that was told to the kernel.
 #[derive(Debug)]
-pub(crate) struct Cache {
+pub(crate) struct PageCache {
     written: u64,
     told: u64,
 }
 
-impl Cache {
+impl PageCache {
     /// For a file that is written from here on.
-    pub(crate) const fn from(position: u64) -> Self {
+    pub(crate) const fn starting_at(position: u64) -> Self {
         Self { written: position, told: position }
     }
 
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn everything_is_sent_and_all_but_the_end_let_go() {
-        let mut cache = Cache::from(1000);
+        let mut cache = PageCache::starting_at(1000);
         let mut ranges = Vec::new();
         let total = 64 * STEP;
         for _ in 0..total / 1000 {
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_short_file_is_left_alone() {
-        let mut cache = Cache::from(0);
+        let mut cache = PageCache::starting_at(0);
         assert_eq!(cache.advance(STEP - 1), None);
     }
 }
