@@ -61,6 +61,14 @@ impl Lines {
     }
 }
 
+/// What [`Part::Flow`] writes of a record: protocol and both ends.
+pub fn flow(row: &dyn Row) -> String {
+    let columns = row.columns();
+    let mut values = vec![String::new(); columns.len()];
+    row.walk(&mut |index, value| values[index] = human_at(&mut Clock::default(), &columns[index], value));
+    Values { columns, values: &values }.flow("")
+}
+
 struct Values<'a> {
     columns: &'static [Column],
     values: &'a [String],

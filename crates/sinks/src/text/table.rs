@@ -130,11 +130,22 @@ impl Table {
     /// Flexible columns are cut first, the widest of them most; where that is not enough, columns are left out, those
     /// of the lowest worth first and among equals the one on the right.
     pub fn render(&self, width: Option<usize>, style: Style) -> String {
+        self.render_columns(&self.fit(width.unwrap_or(usize::MAX)), style)
+    }
+
+    /// The same, and the titles of the columns that are left out.
+    pub fn render_telling(&self, width: Option<usize>, style: Style) -> (String, Vec<&str>) {
         let columns = self.fit(width.unwrap_or(usize::MAX));
+        let shown = |index: &usize| columns.iter().any(|(shown, _)| shown == index);
+        let left_out = (0..self.heads.len()).filter(|index| !shown(index));
+        (self.render_columns(&columns, style), left_out.map(|index| &*self.heads[index].title).collect())
+    }
+
+    fn render_columns(&self, columns: &[(usize, usize)], style: Style) -> String {
         let mut out = String::new();
         let titles: Vec<Cell> = self.heads.iter().map(|head| Cell::new(&*head.title, Ink::Strong)).collect();
         for row in std::iter::once(&titles).chain(&self.rows) {
-            self.line(&mut out, row, &columns, style);
+            self.line(&mut out, row, columns, style);
         }
         out
     }

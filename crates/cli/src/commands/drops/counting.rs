@@ -190,8 +190,8 @@ impl Counting<'_, '_, '_> {
         let (columns, rows) = screen.size();
         let (parts, ungrouped) = (totals(self.drops.groups()), self.drops.ungrouped().0);
         let mut out = format!("{}\n\n", self.view.title(self.drops));
-        // The title, two blank lines, the heads and the footer take five.
-        let most = rows.saturating_sub(5);
+        // The title, two blank lines, the heads, what is left out and the footer take six.
+        let most = rows.saturating_sub(6);
         out.push_str(&self.table(parts, ungrouped, span.duration(), Heading::Live, (Some(columns), most)));
         out.push('\n');
         out.push_str(&self.footer(self.past.last_interval(), span));

@@ -3,10 +3,10 @@
 use super::config::Asked;
 use crate::text::per_second;
 use plumb_records::column::{Column, Shown, Value};
-use plumb_records::drop::DropGroup;
+use plumb_records::drop::{DropGroup, DropGroupRow};
 use plumb_records::ledger::Ledger;
 use plumb_sinks::text::table::{Cell, Head, Table};
-use plumb_sinks::text::{Ink, Style, human, spark, units};
+use plumb_sinks::text::{Ink, Style, events, human, spark, units};
 use std::time::Duration;
 
 /// What the numbers of a table are.
@@ -23,10 +23,15 @@ pub enum Heading {
 /// Columns that a group has in any case; the namespace only where not all are of one.
 const PLACE: [&str; 3] = ["reason", "location", "interface"];
 
+/// The keys that one column shows where all are asked for.
+const FLOW: [&str; 5] = ["protocol", "src_ip", "dst_ip", "src_port", "dst_port"];
+
 /// The columns that tell groups apart.
 pub fn columns(keys: &[&'static str], several_namespaces: bool) -> Vec<&'static str> {
     let netns = several_namespaces.then_some("netns");
-    PLACE.into_iter().chain(netns).chain(keys.iter().copied()).collect()
+    let flow = FLOW.iter().all(|key| keys.contains(key));
+    let others = keys.iter().copied().filter(|key| !flow || !FLOW.contains(key));
+    PLACE.into_iter().chain(netns).chain(flow.then_some("flow")).chain(others).collect()
 }
 
 /// A group as a row shows it.
@@ -42,8 +47,10 @@ pub struct Line {
 impl Line {
     /// `recent`: packets of the time that the rate is of.
     pub fn new(group: &DropGroup<'_>, columns: &[&str], recent: u64, history: &[u64]) -> Self {
-        let cells =
-            columns.iter().filter_map(|name| column(name)).map(|(index, column)| cell(group, index, column));
+        let cells = columns.iter().filter_map(|name| match column(name) {
+            Some((index, column)) => Some(cell(group, index, column)),
+            None => (*name == "flow").then(|| flow(group)),
+        });
         Self { cells: cells.collect(), packets: group.packets, recent, history: history.to_vec() }
     }
 }
@@ -56,6 +63,11 @@ fn cell(group: &DropGroup<'_>, index: usize, column: &Column) -> String {
     {
         text = human(column, Value::Text(name));
     }
+    if text.is_empty() { "-".to_owned() } else { text }
+}
+
+fn flow(group: &DropGroup<'_>) -> String {
+    let text = events::flow(&DropGroupRow { group: group.clone(), shown: Shown::ALL });
     if text.is_empty() { "-".to_owned() } else { text }
 }
 
@@ -82,8 +94,11 @@ pub struct Rows<'a> {
 /// Renders the table within `width`.
 pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
     let history = rows.heading != Heading::Total;
-    let mut heads: Vec<Head> =
-        rows.columns.iter().filter_map(|name| column(name)).map(|(_, column)| head(column)).collect();
+    let heads = rows.columns.iter().filter_map(|name| match column(name) {
+        Some((_, column)) => Some(head(column)),
+        None => (*name == "flow").then(|| Head::flexible("flow").least(FLOW_LEAST).worth(worth("flow"))),
+    });
+    let mut heads: Vec<Head> = heads.collect();
     let at = place(rows.columns);
     let numbers_of = ["packets", "rate", "share"].map(|title| Head::number(title).worth(worth(title)));
     heads.splice(at..at, numbers_of);
@@ -111,7 +126,16 @@ pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
         cells.splice(at..at, numbers(rows, rows.ungrouped, recent));
         table.row(cells);
     }
-    table.render(width, style)
+    let (mut out, left_out) = table.render_telling(width, style);
+    // Rate, share and history are figures of what is shown.
+    let missed: Vec<&str> = left_out.into_iter().filter(|title| worth(title) > worth("rate")).collect();
+    if let (Some(width), false) = (width, missed.is_empty()) {
+        out.push_str(&format!(
+            "left out, {width} columns are too few: {} (a pipe or --format csv has all)\n",
+            missed.join(", ")
+        ));
+    }
+    out
 }
 
 /// Where the numbers stand: behind the place.
@@ -119,14 +143,18 @@ fn place(columns: &[&str]) -> usize {
     columns.iter().take_while(|name| PLACE.contains(name) || **name == "netns").count()
 }
 
-/// What is left at least of the names that tell most, on a narrow terminal.
-const TELLING: usize = 18;
+/// What is left at least of names, on a narrow terminal.
+const REASON_LEAST: usize = 18;
+const LOCATION_LEAST: usize = 12;
+/// That of a flow is as long as one of IPv4 commonly is.
+const FLOW_LEAST: usize = 40;
 
 /// Namespaces are shown by name where they have one, so they are aligned like text.
 fn head(column: &Column) -> Head {
     let head = match column.name {
         "netns" => Head::text("netns"),
-        "reason" | "location" => Head::of(column).least(TELLING),
+        "reason" => Head::of(column).least(REASON_LEAST),
+        "location" => Head::of(column).least(LOCATION_LEAST),
         // Its first frame is the location.
         "stack" => Head::of(column).least(30),
         _ => Head::of(column),
@@ -139,14 +167,15 @@ fn worth(column: &str) -> u8 {
     match column {
         "reason" => 9,
         "packets" => 8,
-        "location" => 7,
-        "protocol" | "src_port" => 5,
-        "interface" => 4,
+        "flow" => 7,
+        "location" => 6,
+        "protocol" | "src_port" => 4,
+        "interface" => 3,
         "netns" => 3,
         "rate" => 2,
         "share" => 1,
         "history" => 0,
-        _ => 6,
+        _ => 5,
     }
 }
 
@@ -254,14 +283,16 @@ NETFILTER_DROP  nft_do_chain+0x3e8 [nf_tables]  -          blue            500  
         assert_eq!(
             render(&rows, PLAIN, Some(80)),
             "\
-reason          location             packets  src_ip       dst_ip       dst_port
-NO_SOCKET       __udp4_lib_rcv+0x4…    1,500  2001:db8::1  2001:db8::2         9
-NETFILTER_DROP  nft_do_chain+0x3e8…      500  -            -                   -
+reason          location       packets  flow
+NO_SOCKET       __udp4_lib_r…    1,500  udp [2001:db8::1]:40000 > [2001:db8::2]…
+NETFILTER_DROP  nft_do_chain…      500  -
+left out, 80 columns are too few: interface, netns (a pipe or --format csv has all)
 "
         );
-        let wide = render(&rows, PLAIN, Some(110));
-        for title in ["interface", "protocol", "src_port"] {
-            assert!(wide.contains(title), "{wide}");
-        }
+        let narrow = render(&rows, PLAIN, Some(40));
+        let told = "left out, 40 columns are too few: location, interface, netns, flow (a pipe or --format csv has all)\n";
+        assert!(narrow.ends_with(told), "{narrow}");
+        let wide = render(&rows, PLAIN, Some(140));
+        assert!(wide.contains("interface") && !wide.contains("left out"), "{wide}");
     }
 }
