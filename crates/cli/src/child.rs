@@ -174,8 +174,13 @@ pub fn wait_and_become(pipe: i32, netns: Option<&Path>, command: &[OsString]) ->
         return Exit::Failed;
     }
     let error = Command::new(program).args(arguments).exec();
-    note(format_args!("cannot run {}: {error}", program.display()));
+    note(format_args!("cannot run {}: {error}", shown(program)));
     exit_of_failed_start(&error)
+}
+
+/// A program's name, in quotes where there is nothing to see.
+fn shown(program: &OsStr) -> String {
+    if program.is_empty() { "\"\"".to_owned() } else { program.to_string_lossy().into_owned() }
 }
 
 /// The shell's codes for a command that is not found, or is found but cannot be run.

@@ -71,6 +71,8 @@ fn times_and_sizes_do_not_mix() {
     assert_eq!(values::rotate("10M"), Ok(Rotate::Size(10 << 20)));
     assert_eq!(values::rotate("10m"), Ok(Rotate::Every(Duration::from_mins(10))));
     assert!(values::rotate("10x").is_err());
+    assert_eq!(values::rotate("4K"), Ok(Rotate::Size(4096)));
+    assert!(values::rotate("1").is_err(), "not a file for each record");
 }
 
 #[test]

@@ -51,10 +51,17 @@ pub fn size_32(text: &str) -> Result<u32, String> {
     u32::try_from(size(text)?).map_err(|_| "not less than 4G".to_owned())
 }
 
+/// The smallest file that is rotated: below it each record would have one of its own.
+const SMALLEST: u64 = 4096;
+
 /// When a file is closed and the next one begun. Units tell: `10M` is a size, `10m` a time; a bare number is bytes.
 pub fn rotate(text: &str) -> Result<Rotate, String> {
-    let size = size(text).map(Rotate::Size);
-    size.or_else(|_| duration(text).map(Rotate::Every))
+    let size = size(text);
+    if size.as_ref().is_ok_and(|bytes| *bytes < SMALLEST) {
+        return Err("a file of less than 4K; a time has its unit, such as 1s".to_owned());
+    }
+    size.map(Rotate::Size)
+        .or_else(|_| duration(text).map(Rotate::Every))
         .map_err(|_| "neither a size such as 100M nor a time such as 1h".to_owned())
 }
 

@@ -105,8 +105,8 @@ fn chosen(names: &[String]) -> Outcome<Vec<&'static Reader>> {
         names.iter().find(|name| !READERS.iter().any(|reader| reader.name == name.as_str()))
     {
         let known: Vec<&str> = READERS.iter().map(|reader| reader.name).collect();
-        return Err(Failure::arguments(format!("no reader is called {unknown}"))
-            .help(format!("there are {}", known.join(", "))));
+        return Err(Failure::arguments(format!("no reader is called {unknown:?}"))
+            .help(format!("readers are: {}", known.join(", "))));
     }
     let wanted = |reader: &&Reader| {
         reader.name == "none"

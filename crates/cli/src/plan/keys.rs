@@ -21,7 +21,7 @@ pub fn keys(
         let named = known().find(|name| name == word);
         let names = short_hand.map_or_else(|| named.into_iter().collect(), <[&str]>::to_vec);
         if names.is_empty() {
-            return Err(Failure::arguments(format!("--by knows no key {word}"))
+            return Err(Failure::arguments(format!("--by knows no key {word:?}"))
                 .help(format!("keys are: flow, process, {}", known().collect::<Vec<_>>().join(", "))));
         }
         for name in names {
@@ -57,7 +57,7 @@ pub fn order(word: &str, columns: &[Column], shown: impl Fn(usize) -> bool) -> O
                 matches!(column.kind, Kind::Count | Kind::Bytes | Kind::Rate | Kind::Nanoseconds);
             Ok(Order { column: index, descending, recent: word == "rate" })
         }
-        None => Err(Failure::arguments(format!("--sort knows no column {word}")).help(format!(
+        None => Err(Failure::arguments(format!("--sort knows no column {word:?}")).help(format!(
             "columns are: {}",
             known().map(|(_, column)| column.name).chain(FIGURES).collect::<Vec<_>>().join(", ")
         ))),
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn an_unknown_key_lists_those_that_exist() {
         let message = keys(&["flag".into()], COLUMNS, |_, name| name != "packets").unwrap_err().to_string();
-        assert_eq!(message, "--by knows no key flag; keys are: flow, process, pid, comm");
+        assert_eq!(message, "--by knows no key \"flag\"; keys are: flow, process, pid, comm");
     }
 
     #[test]
@@ -95,6 +95,6 @@ mod tests {
         assert_eq!(by("rate"), Order { recent: true, ..packets });
         assert_eq!(by("comm"), Order { column: 1, descending: false, recent: false });
         let message = order("comm", COLUMNS, |index| index != 1).unwrap_err().to_string();
-        assert_eq!(message, "--sort knows no column comm; columns are: pid, packets, rate, share");
+        assert_eq!(message, "--sort knows no column \"comm\"; columns are: pid, packets, rate, share");
     }
 }
