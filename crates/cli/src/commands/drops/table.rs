@@ -131,7 +131,7 @@ pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
     let missed: Vec<&str> = left_out.into_iter().filter(|title| worth(title) > worth("rate")).collect();
     if let (Some(width), false) = (width, missed.is_empty()) {
         out.push_str(&format!(
-            "left out, {width} columns are too few: {} (a pipe or --format csv has all)\n",
+            "left out: {} ({width} columns are too few, a pipe has all)\n",
             missed.join(", ")
         ));
     }
@@ -286,11 +286,11 @@ NETFILTER_DROP  nft_do_chain+0x3e8 [nf_tables]  -          blue            500  
 reason          location       packets  flow
 NO_SOCKET       __udp4_lib_r…    1,500  udp [2001:db8::1]:40000 > [2001:db8::2]…
 NETFILTER_DROP  nft_do_chain…      500  -
-left out, 80 columns are too few: interface, netns (a pipe or --format csv has all)
+left out: interface, netns (80 columns are too few, a pipe has all)
 "
         );
         let narrow = render(&rows, PLAIN, Some(40));
-        let told = "left out, 40 columns are too few: location, interface, netns, flow (a pipe or --format csv has all)\n";
+        let told = "left out: location, interface, netns, flow (40 columns are too few, a pipe has all)\n";
         assert!(narrow.ends_with(told), "{narrow}");
         let wide = render(&rows, PLAIN, Some(140));
         assert!(wide.contains("interface") && !wide.contains("left out"), "{wide}");
