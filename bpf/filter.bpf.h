@@ -43,13 +43,15 @@ static __always_inline int filter_port_in(const volatile struct filter_ports *ra
 	return port >= range->first && port <= range->last;
 }
 
-static __always_inline int filter_place(filter_t *f, __u32 netns, __u32 ifindex)
+static __always_inline int filter_place(filter_t *f, __u32 netns, __u64 cookie, __u32 ifindex)
 {
 	if (f->netns && f->netns != netns)
 		return 0;
+	if (f->netns_cookie && f->netns_cookie != cookie)
+		return 0;
 	if (f->n_interfaces &&
 	    !FILTER_ANY(i, f->n_interfaces,
-			f->interfaces[i].netns == netns && f->interfaces[i].ifindex == ifindex))
+			f->interfaces[i].netns == cookie && f->interfaces[i].ifindex == ifindex))
 		return 0;
 	return 1;
 }

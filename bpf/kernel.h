@@ -29,6 +29,7 @@ struct hlist_head {
 
 struct net {
 	struct ns_common ns;
+	unsigned long long net_cookie;
 	struct hlist_head *dev_index_head;
 };
 

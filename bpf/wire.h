@@ -52,13 +52,15 @@ struct filter_ports {
 };
 
 struct filter_interface {
-	__u32 netns;
+	__u64 netns; /* cookie */
 	__u32 ifindex;
+	__u32 _pad;
 };
 
 /* The common filter: alternatives of one word are or-ed, words are and-ed, a count of zero is a word not
  * given. */
 struct filter_config {
+	__u64 netns_cookie; /* 0 for all */
 	__u64 cgroups[WIRE_FILTER_MAX];
 	struct filter_prefix hosts[WIRE_FILTER_MAX];
 	struct filter_prefix sources[WIRE_FILTER_MAX];

@@ -7,12 +7,12 @@ pub mod reasons;
 pub mod symbols;
 
 use crate::clock::Moment;
-use crate::plan::netns::Netns;
 use interfaces::Interfaces;
-use netns::NetnsNames;
+use netns::{NetnsId, NetnsNames};
 use nix::net::if_::if_indextoname;
 use packet::Families;
 use plumb_kernel::probes::drops::{Event, Group};
+use plumb_kernel::support;
 use plumb_records::column::Time;
 use plumb_records::drop::{Drop, DropGroup};
 use reasons::ReasonNames;
@@ -33,7 +33,7 @@ pub struct Names {
     pub families: Families,
     /// Realtime less monotonic, in nanoseconds.
     pub clock_offset: i64,
-    /// Where packets of their own records were: namespace and interface, 0 for none.
+    /// Where packets of their own records were: cookie of the namespace and interface, 0 for none.
     pub places: Places,
 }
 
@@ -41,7 +41,7 @@ impl Names {
     /// The record of one dropped packet, without its stack.
     pub fn drop<'a>(&'a mut self, event: &'a Event<'a>) -> Drop<'a> {
         let Self { locations, reasons, netns, interfaces, families, clock_offset, places } = self;
-        places.add((event.netns().unwrap_or(0), event.ifindex().unwrap_or(0)));
+        places.add((event.netns_cookie().unwrap_or(0), event.ifindex().unwrap_or(0)));
         let at = Moment(event.monotonic_ns());
         let reason = reasons.name(event.reason());
         let (flow, inner, socket) = (event.flow(), event.inner(), event.socket());
@@ -52,10 +52,11 @@ impl Names {
             reason_id: event.reason(),
             subsystem: reason.subsystem,
             location: locations.text(event.location()),
-            interface: interfaces.name(event.netns(), event.ifindex(), event.interface()),
+            interface: interfaces.name(event.netns_cookie(), event.ifindex(), event.interface()),
             ifindex: event.ifindex(),
             netns: event.netns(),
-            netns_name: event.netns().and_then(|inode| netns.name(inode, at)),
+            netns_cookie: event.netns_cookie(),
+            netns_name: netns.name(id(event.netns(), event.netns_cookie()), at, at),
             src_ip: flow.src,
             dst_ip: flow.dst,
             src_port: flow.src_port,
@@ -93,10 +94,11 @@ impl Names {
             reason_id: Some(group.reason()),
             subsystem: reason.subsystem,
             location: locations.text(group.location()),
-            interface: interfaces.name(group.netns(), group.ifindex(), group.interface()),
+            interface: interfaces.name(group.netns_cookie(), group.ifindex(), group.interface()),
             ifindex: group.ifindex(),
             netns: group.netns(),
-            netns_name: group.netns().and_then(|inode| netns.name(inode, now)),
+            netns_cookie: group.netns_cookie(),
+            netns_name: netns.name(id(group.netns(), group.netns_cookie()), Moment(group.first_ns()), now),
             packets: group.packets,
             bytes: group.bytes,
             src_ip: flow.src,
@@ -125,9 +127,9 @@ impl Names {
         addresses.iter().skip(start).map(text).collect()
     }
 
-    /// Namespaces and interfaces among `places` that are gone meanwhile, as far as we can see from where we are.
+    /// Namespaces, by their cookies, and interfaces among `places` that are gone meanwhile, as far as we can see from where we are.
     pub fn gone<'a>(&self, places: impl Iterator<Item = (u64, u32, Option<&'a str>)>) -> BTreeSet<String> {
-        let own = Netns::own().map_or(0, |netns| netns.inode);
+        let own = support::netns_cookie().unwrap_or(0);
         let gone = places.filter_map(|(netns, index, name)| {
             if netns != own {
                 return self.netns.removed(netns).map(|name| format!("namespace {name}"));
@@ -149,6 +151,11 @@ impl Names {
     pub fn time(&self, moment: Moment) -> Time {
         moment.time(self.clock_offset)
     }
+}
+
+fn id(inode: Option<u64>, cookie: Option<u64>) -> Option<NetnsId> {
+    let (inode, cookie) = inode.zip(cookie)?;
+    Some(NetnsId { inode, cookie })
 }
 
 /// Places that are remembered.
@@ -186,7 +193,7 @@ mod tests {
         Names {
             locations: Symbols::new(Kallsyms::read(symbols.as_slice()).unwrap(), None),
             reasons: reasons::ReasonNames::new(Reasons::default()),
-            netns: NetnsNames::read(),
+            netns: NetnsNames::of(&[]),
             interfaces: Interfaces::default(),
             families: Families::default(),
             clock_offset: 0,

@@ -1,7 +1,7 @@
 //! A terminal that is redrawn in place, and given back as it was, whatever happens.
 
 use crate::signals::Signals;
-use crate::text::put;
+use crate::text::{put, style};
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, size};
@@ -117,14 +117,19 @@ fn restore_on_panic() {
     });
 }
 
-/// Lines of at most `columns` characters, colour aside: only the title and the footer can be longer.
+/// Lines of at most `columns` characters, colour aside: only the title and the footer can be longer, and show it.
 pub fn fit(text: &str, columns: usize) -> String {
+    cut(text, columns, if style(true).unicode { '…' } else { '~' })
+}
+
+fn cut(text: &str, columns: usize, ellipsis: char) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         if line.contains('\x1b') || line.chars().count() <= columns {
             out.push_str(line);
         } else {
-            out.extend(line.chars().take(columns));
+            out.extend(line.chars().take(columns.saturating_sub(1)));
+            out.push(ellipsis);
         }
         out.push('\n');
     }
@@ -133,10 +138,10 @@ pub fn fit(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::fit;
+    use super::cut;
 
     #[test]
     fn long_lines_are_cut() {
-        assert_eq!(fit("abcdef\nab\n", 4), "abcd\nab\n");
+        assert_eq!(cut("abcdef\nabcd\n", 4, '~'), "abc~\nabcd\n");
     }
 }

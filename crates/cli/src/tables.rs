@@ -1,13 +1,14 @@
 //! What names are made of, read from the running kernel. All of it is optional: what cannot be read stays a number.
 
 use crate::enrich::interfaces::Interfaces;
+use crate::enrich::netns::NetnsNames;
 use crate::enrich::symbols::Source;
+use crate::plan::netns::Netns;
 use plumb_kernel::support;
 use plumb_records::enrich::btf::Btf;
 use plumb_records::enrich::{Kallsyms, Reasons};
 
 /// Everything, as far as it could be read.
-#[derive(Default)]
 pub struct Tables {
     /// Functions by address.
     pub symbols: Kallsyms,
@@ -17,6 +18,8 @@ pub struct Tables {
     pub reasons: Reasons,
     /// Interfaces of every namespace that has a name, and of ours.
     pub interfaces: Interfaces,
+    /// Namespaces by name.
+    pub netns: NetnsNames,
     /// What could not be read and what that costs, one line each.
     pub missing: Vec<String>,
 }
@@ -45,7 +48,9 @@ impl Tables {
                 "locations are unknown, and noise that goes by location is shown: {why}; at 0 or 1 CAP_SYSLOG helps"
             ));
         }
-        Self { symbols, symbols_source: source, reasons, interfaces: Interfaces::list(), missing }
+        let namespaces = Netns::survey();
+        let (interfaces, netns) = (Interfaces::of(&namespaces), NetnsNames::of(&namespaces));
+        Self { symbols, symbols_source: source, reasons, interfaces, netns, missing }
     }
 }
 

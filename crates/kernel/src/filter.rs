@@ -9,6 +9,7 @@ use std::net::IpAddr;
 pub(crate) fn config_of(filter: &Filter) -> filter_config {
     let mut config = filter_config {
         netns: filter.netns.map_or(0, |inode| u32::try_from(inode).unwrap_or(u32::MAX)),
+        netns_cookie: filter.netns_cookie.unwrap_or(0),
         n_cgroups: count(&filter.cgroups),
         n_hosts: count(&filter.hosts),
         n_sources: count(&filter.sources),
@@ -28,8 +29,9 @@ pub(crate) fn config_of(filter: &Filter) -> filter_config {
     fill(&mut config.sources, &filter.sources, prefix);
     fill(&mut config.destinations, &filter.destinations, prefix);
     fill(&mut config.interfaces, &filter.interfaces, |(netns, ifindex)| filter_interface {
-        netns: u32::try_from(*netns).unwrap_or(u32::MAX),
+        netns: *netns,
         ifindex: *ifindex,
+        ..filter_interface::default()
     });
     fill(&mut config.pids, &filter.pids, |pid| *pid);
     fill(&mut config.uids, &filter.uids, |uid| *uid);

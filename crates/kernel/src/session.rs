@@ -48,7 +48,10 @@ static LOG: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 static LISTEN: Once = Once::new();
 
 fn keep_line(_: PrintLevel, text: String) {
-    let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    keep_tail(&mut LOG.lock().unwrap_or_else(PoisonError::into_inner), &text);
+}
+
+fn keep_tail(log: &mut VecDeque<String>, text: &str) {
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         if log.len() == LOG_LINES {
             log.pop_front();
@@ -124,4 +127,30 @@ pub(crate) fn failed(what: String, error: &libbpf_rs::Error) -> Error {
         _ => (Class::Failed, "-v shows libbpf's log"),
     };
     Error::new(class, what, format!("{error:#}")).help(help).detail(detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOG_LINES, keep_tail};
+    use std::collections::VecDeque;
+
+    /// libbpf hands a verifier's log over as one text, which may have a million lines; what is wrong is at its end.
+    #[test]
+    fn of_a_verifier_log_the_end_is_kept() {
+        let log: String = (0..100_000).map(|line| format!("{line}: (b7) r0 = 0\n\n")).collect();
+        let mut tail = VecDeque::from(["earlier".to_owned()]);
+        keep_tail(&mut tail, &format!("{log}R1 invalid mem access 'scalar'\nprocessed 9 insns\n"));
+        keep_tail(&mut tail, "libbpf: failed to load\n");
+        assert_eq!(tail.len(), LOG_LINES);
+        let end: Vec<&str> = tail.iter().rev().take(4).map(String::as_str).collect();
+        assert_eq!(
+            end,
+            [
+                "libbpf: failed to load",
+                "processed 9 insns",
+                "R1 invalid mem access 'scalar'",
+                "99999: (b7) r0 = 0"
+            ]
+        );
+    }
 }

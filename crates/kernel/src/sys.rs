@@ -46,6 +46,25 @@ pub(crate) fn program_facts(program: BorrowedFd<'_>) -> io::Result<ProgramFacts>
     })
 }
 
+/// The cookie of the network namespace that a socket is of: SO_NETNS_COOKIE (5.14).
+pub(crate) fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    // include/uapi/asm-generic/socket.h
+    const SO_NETNS_COOKIE: libc::c_int = 71;
+    let (mut cookie, mut length) = (0_u64, size_of::<u64>() as libc::socklen_t);
+    // SAFETY: cookie and length are valid for writes of the size that length holds, for the whole call.
+    #[allow(unsafe_code, reason = "nix does not know this option")]
+    let status = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if status < 0 { Err(io::Error::last_os_error()) } else { Ok(cookie) }
+}
+
 /// Returns when every CPU has passed a quiescent state, so that no BPF program that ran at the call still runs.
 ///
 /// MEMBARRIER_CMD_GLOBAL is `synchronize_rcu` (kernel/sched/membarrier.c). Where it is refused (nohz_full) the last

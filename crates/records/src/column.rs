@@ -109,8 +109,10 @@ pub struct Capture<'a> {
     pub time: u64,
     /// Name of the interface, where known.
     pub interface: Option<&'a str>,
-    /// Namespace of the interface: interfaces of one name in two namespaces are two interfaces.
+    /// Inode of the namespace of the interface: interfaces of one name in two namespaces are two interfaces.
     pub netns: Option<u64>,
+    /// Its cookie, which tells it from an earlier one with the same inode.
+    pub netns_cookie: Option<u64>,
     /// What the bytes begin with.
     pub link: Link,
     /// Length of the whole packet; `bytes` may be shorter.

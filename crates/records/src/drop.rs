@@ -14,7 +14,8 @@ crate::record! {
         interface: Option<&'a str> as Text, "name of the device the packet was on when it was freed, else of the one it came in by";
         ifindex: Option<u32> as Id, "index of that device in its namespace";
         netns: Option<u64> as Id, "inode of the network namespace, by the device, the socket or the route; null for what is freed from a UDP socket's queue, where a packet keeps none of them";
-        netns_name: Option<&'a str> as Text, "its name in /run/netns, where it has one";
+        netns_cookie: Option<u64> as Id, "the kernel's number of that namespace: unique for the boot, whereas inodes are used again";
+        netns_name: Option<&'a str> as Text, "its name in /run/netns, where it has one and that is certain";
         src_ip: Option<IpAddr> as Address, "source address of the outermost IP header";
         dst_ip: Option<IpAddr> as Address, "destination address of the outermost IP header";
         src_port: Option<u16> as Id, "source port of TCP, UDP, UDP-Lite, SCTP or DCCP";
@@ -66,8 +67,8 @@ impl Row for DropRow<'_> {
     fn capture(&self) -> Option<Capture<'_>> {
         // A packet of a Unix socket, or one whose headers are not written yet, has none: it is shown by its comment.
         let (link, bytes, length) = self.captured.unwrap_or((Link::Ip, &[], self.drop.length_bytes));
-        let Drop { time, interface, netns, .. } = self.drop;
-        Some(Capture { time: time.0, interface, netns, link, length, bytes })
+        let Drop { time, interface, netns, netns_cookie, .. } = self.drop;
+        Some(Capture { time: time.0, interface, netns, netns_cookie, link, length, bytes })
     }
 }
 
@@ -83,7 +84,8 @@ crate::record! {
         interface: Option<&'a str> as Text, "name of the device, as it was at the group's first packet";
         ifindex: Option<u32> as Id, "index of the device in its namespace";
         netns: Option<u64> as Id, "inode of the network namespace";
-        netns_name: Option<&'a str> as Text, "its name in /run/netns, where it has one";
+        netns_cookie: Option<u64> as Id, "the kernel's number of that namespace: unique for the boot, whereas inodes are used again";
+        netns_name: Option<&'a str> as Text, "its name in /run/netns, where it has one and that is certain";
         packets: u64 as Count, "packets of the group";
         bytes: u64 as Bytes, "sum of their lengths";
         src_ip: Option<IpAddr> as Address, "with --by src_ip or flow";

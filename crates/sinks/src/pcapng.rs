@@ -70,7 +70,8 @@ impl Pcapng {
 
     /// The number of the packet's interface, described first where it is new.
     fn interface(&mut self, out: &mut Vec<u8>, capture: &Capture<'_>) -> u32 {
-        let (place, name) = ((capture.netns, capture.link), capture.interface.unwrap_or_default());
+        let (place, name) =
+            ((capture.netns_cookie.or(capture.netns), capture.link), capture.interface.unwrap_or_default());
         if let Some(number) = self.interfaces.get(&place).and_then(|names| names.get(name)) {
             return *number;
         }

@@ -63,7 +63,15 @@ impl Row for SampleRow {
     fn capture(&self) -> Option<Capture<'_>> {
         let Packet { time, interface, netns, link, length, bytes } = self.packet.as_ref()?;
         let (time, netns, link, length) = (*time, *netns, *link, *length);
-        Some(Capture { time, interface: interface.as_deref(), netns, link, length, bytes })
+        Some(Capture {
+            time,
+            interface: interface.as_deref(),
+            netns,
+            netns_cookie: None,
+            link,
+            length,
+            bytes,
+        })
     }
 }
 

@@ -3,13 +3,13 @@
 //! Other namespaces can be looked into only while we have the privileges to enter them, so their interfaces are listed
 //! at the start; what appears later is learned from packets that carry name and index.
 
-use crate::plan::netns::Netns;
+use crate::plan::netns::Surveyed;
 use std::collections::HashMap;
 
 /// Interfaces that are remembered.
 const MOST: usize = 16_384;
 
-/// A namespace and an index in it.
+/// The cookie of a namespace and an index in it.
 type Place = (u64, u32);
 
 /// Names by namespace and index.
@@ -21,14 +21,12 @@ pub struct Interfaces {
 }
 
 impl Interfaces {
-    /// Lists those of our own namespace and, where we may enter them, of the named ones.
-    pub fn list() -> Self {
+    /// Those of namespaces that could be entered.
+    pub fn of(namespaces: &[Surveyed]) -> Self {
         let mut interfaces = Self::default();
-        let named = Netns::named();
-        for netns in Netns::own().ok().into_iter().chain(named) {
-            // A namespace that cannot be entered only costs names.
-            for interface in netns.interfaces().unwrap_or_default() {
-                interfaces.learn((netns.inode, interface.index), &interface.name);
+        for netns in namespaces {
+            for interface in &netns.interfaces {
+                interfaces.learn((netns.cookie.unwrap_or(0), interface.index), &interface.name);
             }
         }
         interfaces
@@ -74,6 +72,7 @@ impl Interfaces {
 #[cfg(test)]
 mod tests {
     use super::{Interfaces, MOST};
+    use crate::plan::netns::Netns;
 
     #[test]
     fn an_index_gets_the_name_that_was_seen_with_it() {
@@ -90,8 +89,8 @@ mod tests {
 
     #[test]
     fn our_own_are_known_from_the_start() {
-        let own = crate::plan::netns::Netns::own().unwrap().inode;
-        assert_eq!(Interfaces::list().name(Some(own), Some(1), None), Some("lo"));
+        let own = Netns::own().unwrap().cookie();
+        assert_eq!(Interfaces::of(&Netns::survey()).name(own, Some(1), None), Some("lo"));
     }
 
     #[test]

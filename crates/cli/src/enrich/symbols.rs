@@ -54,8 +54,11 @@ impl Symbols {
     }
 
     /// `symbol+0xoffset`, as [`Locations::text`]. An address that is met for the first time may be in a module that was
-    /// loaded since the symbols were read, and would get the name of its neighbour.
+    /// loaded since the symbols were read, and would get the name of its neighbour. Zero stands for all without a name.
     pub fn text(&mut self, address: u64) -> Option<&str> {
+        if address == 0 {
+            return None;
+        }
         if !self.locations.knows(address) {
             self.read_again_where_modules_changed();
             self.unnamed += usize::from(self.locations.text(address).is_none());
@@ -108,6 +111,7 @@ mod tests {
         for address in [1, 2, 1] {
             assert_eq!(symbols.text(address), None);
         }
+        assert_eq!(symbols.text(0), None);
         assert_eq!(symbols.unnamed(), 2, "each once");
     }
 }

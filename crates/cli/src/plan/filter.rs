@@ -23,6 +23,7 @@ pub fn filter(words: &FilterWords) -> Outcome<Filter> {
         cgroups: cgroups(&words.cgroup)?,
         uids: words.uid.clone(),
         interfaces: interfaces(&words.interface, netns.as_ref())?,
+        netns_cookie: netns.as_ref().and_then(Netns::cookie),
         netns: netns.map(|netns| netns.inode),
     };
     filter.check().map_err(|error| Failure::arguments(error.to_string()))?;
@@ -31,7 +32,7 @@ pub fn filter(words: &FilterWords) -> Outcome<Filter> {
 
 /// The filter in force as text, with interfaces and the namespace as they were typed.
 pub fn describe(words: &FilterWords, filter: &Filter) -> Vec<String> {
-    let rest = Filter { interfaces: Vec::new(), netns: None, ..filter.clone() };
+    let rest = Filter { interfaces: Vec::new(), netns: None, netns_cookie: None, ..filter.clone() };
     let mut texts = rest.describe();
     if !words.interface.is_empty() {
         texts.push(format!("interface {}", words.interface.join(" or ")));
@@ -57,7 +58,11 @@ fn interfaces(names: &[String], netns: Option<&Netns>) -> Outcome<Vec<(u64, u32)
         return Ok(Vec::new());
     }
     let netns = netns.cloned().map_or_else(Netns::own, Ok)?;
-    Ok(netns.indexes(names)?.into_iter().map(|index| (netns.inode, index)).collect())
+    let indexes = netns.indexes(names)?;
+    let cookie = netns
+        .cookie()
+        .ok_or_else(|| Failure::failed("the network namespace of the interfaces went away at this moment"))?;
+    Ok(indexes.into_iter().map(|index| (cookie, index)).collect())
 }
 
 fn cgroups(given: &[String]) -> Outcome<Vec<u64>> {
@@ -111,11 +116,12 @@ mod tests {
 
     #[test]
     fn an_interface_is_one_of_a_namespace() {
-        let own = Netns::own().unwrap().inode;
+        let own = Netns::own().unwrap();
         let filter = resolve("-i lo --proto udp").unwrap();
-        assert_eq!(filter.interfaces, [(own, 1)]);
+        assert_eq!(filter.interfaces, [(own.cookie().unwrap(), 1)]);
         assert_eq!(filter.netns, None, "the interface's own namespace suffices");
-        assert_eq!(resolve(&format!("--netns {own}")).unwrap().netns, Some(own));
+        let filter = resolve(&format!("--netns {}", own.inode)).unwrap();
+        assert_eq!((filter.netns, filter.netns_cookie), (Some(own.inode), own.cookie()));
     }
 
     #[test]

@@ -3,22 +3,26 @@
 use crate::failure::{Exit, Failure, Outcome};
 use nix::net::if_::if_nameindex;
 use nix::sched::{CloneFlags, setns};
+use plumb_kernel::support;
 use std::fs::File;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where `ip netns` keeps its names.
 const NAMES: &str = "/run/netns";
 
-/// Process ids end below this (PID_MAX_LIMIT in include/linux/threads.h); inodes of namespaces are far above it:
-/// from PROC_DYNAMIC_FIRST, and since 6.18 a little below for the first namespace.
+/// Process ids end here (PID_MAX_LIMIT in include/linux/threads.h).
 const PID_LIMIT: u64 = 4 * 1024 * 1024;
+/// Inodes of namespaces are numbers of 32 bits from PROC_DYNAMIC_FIRST on, and since 6.18 from a little below for the
+/// first namespace (include/linux/proc_ns.h).
+const INODES: RangeInclusive<u64> = 0xefff_fff0..=0xffff_ffff;
 
 /// A network namespace, and the file that stands for it where one was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Netns {
-    /// Its inode: how the kernel and our records call it.
+    /// Its inode: what people know it by. A later namespace may have the same.
     pub inode: u64,
     path: Option<PathBuf>,
 }
@@ -30,6 +34,19 @@ pub struct Interface {
     pub index: u32,
     /// Its name at the moment.
     pub name: String,
+}
+
+/// A namespace as it was at a moment.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// Its name in /run/netns; our own was found without.
+    pub name: Option<String>,
+    /// Its inode.
+    pub inode: u64,
+    /// Its cookie; `None` where we may not enter it.
+    pub cookie: Option<u64>,
+    /// Its interfaces; none where we may not enter it.
+    pub interfaces: Vec<Interface>,
 }
 
 impl Netns {
@@ -48,8 +65,12 @@ impl Netns {
             return Ok(netns);
         }
         match word.parse::<u64>() {
-            Ok(inode) if inode > PID_LIMIT => Ok(Self { inode, path: file_of(inode) }),
-            Ok(pid) => Self::of_process(pid),
+            Ok(inode) if INODES.contains(&inode) => Ok(Self { inode, path: file_of(inode) }),
+            Ok(pid) if pid <= PID_LIMIT => Self::of_process(pid),
+            Ok(number) => Err(Failure::arguments(format!(
+                "{number} is neither the inode of a network namespace nor a process"
+            ))
+            .help(named_ones())),
             Err(_) => {
                 Err(Failure::arguments(format!("no network namespace is called {word}")).help(named_ones()))
             }
@@ -77,6 +98,32 @@ impl Netns {
             all.entry(netns.inode).or_insert(netns);
         }
         all.into_values().collect()
+    }
+
+    /// Its name in /run/netns at the moment.
+    pub fn name(&self) -> Option<String> {
+        Self::named().into_iter().find(|named| named.inode == self.inode)?.file_name()
+    }
+
+    fn file_name(&self) -> Option<String> {
+        let path = self.path.as_ref().filter(|path| path.starts_with(NAMES))?;
+        Some(path.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// The kernel's number of it, which no other namespace has in this boot. `None` where we may not enter it.
+    pub fn cookie(&self) -> Option<u64> {
+        self.within(support::netns_cookie).ok()?.ok()?.ok()
+    }
+
+    /// Our own namespace and those that have a name, with what can be seen inside.
+    pub fn survey() -> Vec<Surveyed> {
+        let all = Self::own().ok().into_iter().chain(Self::named());
+        let look = |netns: Self| {
+            let inside = netns.within(|| (support::netns_cookie().ok(), list().unwrap_or_default()));
+            let (cookie, interfaces) = inside.ok().and_then(Result::ok).unwrap_or_default();
+            Surveyed { name: netns.file_name(), inode: netns.inode, cookie, interfaces }
+        };
+        all.map(look).collect()
     }
 
     /// Moves the calling thread, and the threads that it starts from then on, into the namespace.
@@ -110,7 +157,8 @@ impl Netns {
                     .because(error)
                     .help("processes of others are looked at with CAP_SYS_PTRACE (root without it may not either); the inode that `readlink /proc/PID/ns/net` shows their owner works too")
             }
-            _ => Failure::arguments(format!("there is no process {pid}")).help(named_ones()),
+            _ => Failure::arguments(format!("there is no process {pid}, nor a network namespace of that name"))
+                .help(named_ones()),
         })
     }
 
@@ -147,6 +195,9 @@ impl Netns {
             return Ok(Ok(work()));
         }
         let entered = File::open(path).and_then(|file| {
+            if file.metadata()?.ino() != self.inode {
+                return Err(io::Error::other("it is gone, and another has its place"));
+            }
             std::thread::scope(|scope| {
                 let inside = scope.spawn(|| {
                     setns(file, CloneFlags::CLONE_NEWNET)?;
@@ -208,9 +259,9 @@ fn named_ones() -> String {
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
     if names.is_empty() {
-        "no namespace has a name here; give a process id or an inode".to_owned()
+        "no network namespace has a name here; give a process id or an inode".to_owned()
     } else {
-        format!("there are: {}; a process id or an inode works too", names.join(", "))
+        format!("namespaces with a name: {}; a process id or an inode works too", names.join(", "))
     }
 }
 
@@ -244,8 +295,16 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_is_the_same_whichever_way() {
+        let own = Netns::own().unwrap();
+        assert!(own.cookie().is_some_and(|cookie| cookie > 0));
+        assert_eq!(own.cookie(), plumb_kernel::support::netns_cookie().ok());
+        assert_eq!(Netns::survey()[0].cookie, own.cookie());
+    }
+
+    #[test]
     fn what_names_no_namespace_is_a_bad_argument() {
-        for word in ["no-such-namespace", "", "..", "../netns", "4194304"] {
+        for word in ["no-such-namespace", "", "..", "../netns", "4194304", "4194305", "99999999999"] {
             assert_eq!(Netns::find(word).unwrap_err().exit, Exit::Arguments, "{word}");
         }
     }

@@ -131,8 +131,7 @@ pub(super) fn vmlinux_btf() -> Fact {
 
 /// Lockdown: `confidentiality` keeps BPF from reading kernel memory, `integrity` refuses kprobes and fentry on some kernels.
 pub(super) fn lockdown() -> Fact {
-    let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    let mode = text.split(['[', ']']).nth(1).unwrap_or("not known: securityfs is not mounted").to_owned();
+    let mode = lockdown_mode().unwrap_or_else(|| "not known: securityfs is not mounted".to_owned());
     let usable = mode != "confidentiality";
     Fact {
         name: "lockdown",
@@ -145,15 +144,47 @@ pub(super) fn lockdown() -> Fact {
     }
 }
 
+fn lockdown_mode() -> Option<String> {
+    let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    text.split(['[', ']']).nth(1).map(str::to_owned)
+}
+
+/// What helps where the kernel says EPERM.
+fn against_refusal(root: bool, lockdown: Option<&str>) -> &'static str {
+    match lockdown {
+        _ if !root => ROOT,
+        Some("integrity" | "confidentiality") => {
+            "boot without lockdown (lockdown=none; secure boot may turn it on)"
+        }
+        None => {
+            "mount securityfs to see whether it is lockdown (then boot with lockdown=none); else a security module or the sandbox around this process would have to allow it"
+        }
+        Some(_) => "a security module or the sandbox around this process would have to allow it",
+    }
+}
+
 /// Whether what happens while PID 1 runs is seen.
 fn init() -> Fact {
-    let hidden = host::btf().is_ok_and(|bytes| Btf::new(&bytes).is_ok_and(|types| skips_init(&types)));
+    let hidden = host::btf().ok().and_then(|bytes| Btf::new(&bytes).ok().map(|types| skips_init(&types)));
+    let (found, costs, help) = match hidden {
+        Some(false) => ("seen as any other", "", ""),
+        Some(true) => (
+            SKIPS_INIT,
+            "drops in interrupts of PID 1 are missing from every count",
+            "a kernel without that rule; the interrupts of another CPU than PID 1 runs on",
+        ),
+        None => (
+            "not known: the kernel's BTF cannot be read",
+            "drops in interrupts of PID 1 may be missing from every count",
+            "BTF that can be read tells",
+        ),
+    };
     Fact {
         name: "pid_1",
-        usable: !hidden,
-        found: if hidden { SKIPS_INIT.into() } else { "seen as any other".into() },
-        costs: unless(!hidden, "drops in interrupts of PID 1 are missing from every count"),
-        help: unless(!hidden, "a kernel without that rule; the interrupts of another CPU than PID 1 runs on"),
+        usable: hidden == Some(false),
+        found: found.into(),
+        costs: costs.into(),
+        help: help.into(),
         needed_by: NONE,
         class: Class::Unsupported,
     }
@@ -246,8 +277,11 @@ pub(super) fn kind(tried: Tried) -> Fact {
     };
     let usable = tried.refused.is_none();
     let help = match &tried.refused {
-        Some(why) if why.contains("os error 1)") => "lockdown mode or missing privileges refuse it",
-        Some(_) => "this kernel does not have it",
+        Some(why) if why.contains("os error 1)") => {
+            let root = effective_capabilities().0 >> SYS_ADMIN_BIT & 1 == 1;
+            against_refusal(root, lockdown_mode().as_deref())
+        }
+        Some(_) => "a kernel that has it",
         None => "",
     };
     Fact {
@@ -263,4 +297,19 @@ pub(super) fn kind(tried: Tried) -> Fact {
 
 fn unless(usable: bool, text: &str) -> String {
     if usable { String::new() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ROOT, against_refusal};
+
+    #[test]
+    fn what_refuses_is_told_apart() {
+        assert_eq!(against_refusal(false, Some("integrity")), ROOT);
+        assert!(against_refusal(true, Some("integrity")).contains("lockdown=none"));
+        for mode in [None, Some("none")] {
+            assert!(against_refusal(true, mode).contains("security module"));
+            assert_eq!(against_refusal(true, mode).contains("securityfs"), mode.is_none());
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! Files of this host that enrichment parses: opened here, so that the crates that parse them do no I/O.
 
 use crate::error::{Class, Error};
+use crate::sys;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::os::fd::AsFd;
 
 /// Who this host is.
 #[derive(Clone, Debug, Default)]
@@ -78,15 +79,9 @@ pub fn module_btf(wanted: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
     modules.collect()
 }
 
-/// Inode and name of each namespace that `ip netns` manages.
-pub fn netns_names() -> Vec<(u64, String)> {
-    let entries = fs::read_dir("/run/netns").into_iter().flatten().flatten();
-    let named =
-        entries.filter_map(|entry| Some((inode(&entry.path()).ok()?, entry.file_name().into_string().ok()?)));
-    named.collect()
-}
-
-/// Inode of a namespace file, such as `/proc/self/ns/net`.
-pub fn inode(path: &Path) -> io::Result<u64> {
-    Ok(fs::metadata(path)?.ino())
+/// Cookie of the network namespace that the calling thread is in: unlike its inode unique for the boot.
+pub fn netns_cookie() -> io::Result<u64> {
+    // Of every kernel's families this one needs no privilege and no module.
+    let socket = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    sys::netns_cookie(socket.as_fd())
 }

@@ -7,7 +7,7 @@ mod loaded;
 mod tries;
 
 pub use host::{
-    Host, boot_offset_ns, btf, clock_offset_ns, host, inode, kallsyms, module_btf, monotonic_ns, netns_names,
+    Host, boot_offset_ns, btf, clock_offset_ns, host, kallsyms, module_btf, monotonic_ns, netns_cookie,
 };
 pub use init::{SKIPS_INIT, skips_init};
 pub use loaded::{Program, programs};

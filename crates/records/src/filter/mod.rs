@@ -36,10 +36,12 @@ pub struct Filter {
     pub cgroups: Vec<u64>,
     /// `--uid`: the owner of the packet's socket.
     pub uids: Vec<u32>,
-    /// `--interface`: the inode of a network namespace and an interface index in it.
+    /// `--interface`: the cookie of a network namespace and an interface index in it.
     pub interfaces: Vec<(u64, u32)>,
     /// `--netns`: the inode of a network namespace.
     pub netns: Option<u64>,
+    /// Its cookie, where it could be found out: a later namespace with the same inode has another one.
+    pub netns_cookie: Option<u64>,
 }
 
 /// What a filter looks at; `None` where the packet has no such thing or it is not known.
@@ -67,6 +69,8 @@ pub struct Subject<'a> {
     pub ifindex: Option<u32>,
     /// Inode of the network namespace.
     pub netns: Option<u64>,
+    /// Cookie of the network namespace: unique for the boot.
+    pub netns_cookie: Option<u64>,
 }
 
 /// More alternatives of one word than the kernel side compares.
@@ -112,7 +116,8 @@ impl Filter {
 
     /// One text per word in force, such as `host 10.0.0.0/8 or 2001:db8::/32`.
     pub fn describe(&self) -> Vec<String> {
-        let interfaces = self.interfaces.iter().map(|(netns, ifindex)| format!("{ifindex} of netns {netns}"));
+        let interfaces =
+            self.interfaces.iter().map(|(netns, ifindex)| format!("{ifindex} of netns cookie {netns}"));
         let interfaces: Vec<String> = interfaces.collect();
         let words = [
             alternatives("proto", &self.protocols),
@@ -135,7 +140,7 @@ impl Filter {
     /// Whether the filter keeps `subject`. The kernel side must agree with this.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         let Subject { source, destination, source_port, destination_port, .. } = *subject;
-        let interface = subject.netns.zip(subject.ifindex);
+        let interface = subject.netns_cookie.zip(subject.ifindex);
         passes(&self.protocols, [subject.protocol], |protocol, number| protocol.0 == number)
             && passes(&self.hosts, [source, destination], Prefix::contains)
             && passes(&self.sources, [source], Prefix::contains)
@@ -149,6 +154,7 @@ impl Filter {
             && passes(&self.uids, [subject.uid], |uid, of_socket| *uid == of_socket)
             && passes(&self.interfaces, [interface], |wanted, here| *wanted == here)
             && passes(self.netns.as_slice(), [subject.netns], |wanted, here| *wanted == here)
+            && passes(self.netns_cookie.as_slice(), [subject.netns_cookie], |wanted, here| *wanted == here)
     }
 }
 

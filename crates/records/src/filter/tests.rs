@@ -61,7 +61,8 @@ fn words_are_anded_and_alternatives_ored() {
         destination_port: Some(443),
         comm: Some(b"curl"),
         ifindex: Some(2),
-        netns: Some(7),
+        netns: Some(4),
+        netns_cookie: Some(7),
         ..Subject::default()
     };
     let filter = Filter {
@@ -75,7 +76,12 @@ fn words_are_anded_and_alternatives_ored() {
     assert!(!Filter { sources: vec![parse("192.0.2.0/24")], ..filter.clone() }.matches(&packet));
     assert!(Filter { comms: vec![parse("curl")], ..filter.clone() }.matches(&packet));
     assert!(!Filter { comms: vec![parse("cur")], ..filter.clone() }.matches(&packet));
-    assert!(Filter { interfaces: vec![(7, 2)], netns: Some(7), ..filter.clone() }.matches(&packet));
+    assert!(Filter { interfaces: vec![(7, 2)], netns: Some(4), ..filter.clone() }.matches(&packet));
+    assert!(Filter { netns: Some(4), netns_cookie: Some(7), ..filter.clone() }.matches(&packet));
+    assert!(
+        !Filter { netns: Some(4), netns_cookie: Some(8), ..filter.clone() }.matches(&packet),
+        "same inode, earlier namespace"
+    );
     assert!(
         !Filter { interfaces: vec![(8, 2)], ..filter.clone() }.matches(&packet),
         "same index, other namespace"

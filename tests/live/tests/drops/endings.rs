@@ -128,6 +128,12 @@ fn hidden_addresses_are_null_and_explained() -> TestResult {
     ensure!(ours(&finished)? == dropped, "{dropped}: {}", finished.stdout);
     let records = finished.records()?;
     ensure!(records.of("drop_group").all(|group| group["location"].is_null()), "{}", finished.stdout);
+    let mut groups: Vec<_> =
+        records.of("drop_group").map(|group| (&group["reason"], &group["ifindex"])).collect();
+    let all = groups.len();
+    groups.sort_by_key(|group| format!("{group:?}"));
+    groups.dedup();
+    ensure!(groups.len() == all, "groups that look the same: {}", finished.stdout);
     ensure!(finished.stderr.contains("kptr_restrict"), "not explained: {}", finished.stderr);
     Ok(())
 }

@@ -12,6 +12,7 @@ mod filters;
 mod flood;
 mod keys;
 mod lifecycle;
+mod netns;
 mod outputs;
 mod privileges;
 mod queues;

@@ -43,7 +43,7 @@ pub fn resolve(arguments: &Arguments, events: bool, capture: bool) -> Outcome<As
     let keys = by(&grouping.by)?;
     let shown = DropGroup::shown_for(&keys);
     let sort = grouping.sort.as_deref().unwrap_or("packets");
-    let order = keys::order(sort, DropGroup::COLUMNS, |index| shown.has(index))?;
+    let order = keys::order(sort, DropGroup::COLUMNS, |index| shown.has(index) && differs(index))?;
     let filter = filter(&observing.filter)?;
     let mut filters = describe(&observing.filter, &filter);
     for (word, given) in [("reason", &reasons.reason), ("not-reason", &reasons.not_reason)] {
@@ -123,6 +123,11 @@ fn by(words: &[String]) -> Outcome<Vec<&'static str>> {
     Ok(keys)
 }
 
+/// Whether the groups of one table can differ in a column: all of them are of the same time.
+fn differs(index: usize) -> bool {
+    DropGroup::COLUMNS.get(index).is_some_and(|column| !["time", "duration_ns"].contains(&column.name))
+}
+
 /// Columns by which groups differ in any case: asking for them changes nothing, and is no mistake.
 fn is_key(index: usize, name: &str, always: Shown) -> bool {
     always.has(index) && !["time", "duration_ns", "packets", "bytes"].contains(&name)
@@ -145,4 +150,20 @@ fn number(word: &str, table: &Reasons) -> Outcome<u32> {
             failure.help("`plumb explain --list` shows those that it has; a number works too")
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differs;
+    use crate::plan::keys::order;
+    use plumb_records::drop::DropGroup;
+
+    #[test]
+    fn what_all_groups_share_is_no_order() {
+        for word in ["time", "duration_ns"] {
+            let refused = order(word, DropGroup::COLUMNS, differs).unwrap_err().to_string();
+            assert!(refused.contains("columns are: reason, reason_id"), "{refused}");
+        }
+        assert!(order("netns_name", DropGroup::COLUMNS, differs).is_ok());
+    }
 }

@@ -1,9 +1,10 @@
 //! Groups, counted by the kernel and read each interval or once, at the end.
 
+use super::Outside;
 use super::config::Asked;
 use super::groups::{Part, Past, arrange, totals};
 use super::table::{self, Heading, Line, Rows};
-use super::{Outside, Seen, View};
+use super::view::{Seen, View};
 use crate::clock::{Moment, Span};
 use crate::enrich::Names;
 use crate::failure::{Failure, Outcome};
@@ -106,8 +107,9 @@ impl Observed for Counting<'_, '_, '_> {
 
 impl Counting<'_, '_, '_> {
     fn read(&mut self) {
-        self.drops.read();
-        let mut namespaces = self.drops.groups().iter().map(Group::netns);
+        let locations = &mut self.view.names.locations;
+        self.drops.read(|address| locations.text(address).is_some());
+        let mut namespaces = self.drops.groups().iter().map(Group::netns_cookie);
         let first = namespaces.next();
         self.several_namespaces = namespaces.any(|netns| Some(netns) != first);
     }
@@ -124,6 +126,8 @@ impl Counting<'_, '_, '_> {
     /// Detached: what is left of the last interval, or the whole run.
     fn finish(&mut self, rest: Span) {
         self.read();
+        // What is said last is what is there now.
+        self.view.names.netns.refresh(rest.end);
         let whole = Span { start: self.view.ready, end: rest.end };
         let (mut all, all_ungrouped) = (totals(self.drops.groups()), self.drops.ungrouped());
         if self.view.run.periodic {

@@ -1,6 +1,7 @@
 //! One record per dropped packet. Nothing is allocated per packet, unless its stack was asked for.
 
-use super::{Outside, Seen, View};
+use super::Outside;
+use super::view::{Seen, View};
 use crate::clock::{Moment, Span};
 use crate::failure::Outcome;
 use crate::meter::{self, Meter};

@@ -6,7 +6,7 @@ use plumb_records::column::{Column, Shown, Value};
 use plumb_records::drop::{DropGroup, DropGroupRow};
 use plumb_records::ledger::Ledger;
 use plumb_sinks::text::table::{Cell, Head, Table};
-use plumb_sinks::text::{Ink, Style, events, human, spark, units};
+use plumb_sinks::text::{Ink, Style, clean, events, human, spark, units};
 use std::time::Duration;
 
 /// What the numbers of a table are.
@@ -162,7 +162,8 @@ fn head(column: &Column) -> Head {
     head.worth(worth(column.name))
 }
 
-/// What a narrow terminal gives up last: what happened, how often, where, and the keys that were asked for.
+/// What a narrow terminal gives up last is worth most: what happened, how often, and where come first, then the keys
+/// that --by asked for (6, and what is half a flow 5), then the other columns that every table has.
 fn worth(column: &str) -> u8 {
     match column {
         "reason" => 9,
@@ -198,7 +199,7 @@ pub fn empty(ledger: &Ledger, asked: &Asked) -> String {
         out.push_str(&format!(
             " {} did not match the filters ({}).",
             units::count(filtered),
-            asked.filters.join(", ")
+            clean(&asked.filters.join(", "))
         ));
     }
     if ledger.seen == 0 {

@@ -3,8 +3,6 @@
 use super::target::cannot_enter;
 use crate::args::observing::{Ends, Outputs as OutputWords};
 use crate::args::xdp::List as Arguments;
-use crate::clock::Moment;
-use crate::enrich::netns::NetnsNames;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::outputs::Outputs;
 use crate::plan::netns::{Interface, Netns};
@@ -58,7 +56,6 @@ pub struct Found {
 
 /// Looks into these namespaces; one that cannot be entered is counted.
 pub fn look(namespaces: &[Netns]) -> Outcome<Found> {
-    let mut names = NetnsNames::read();
     let mut found = Found::default();
     for netns in namespaces {
         let Ok(interfaces) = netns.interfaces() else {
@@ -67,7 +64,7 @@ pub fn look(namespaces: &[Netns]) -> Outcome<Found> {
         };
         found.namespaces += 1;
         let attached = netns.within(|| attached(&interfaces))?.map_err(cannot_enter)?;
-        let netns_name = names.name(netns.inode, Moment::now()).map(str::to_owned);
+        let netns_name = if attached.is_empty() { None } else { netns.name() };
         found.places.extend(attached.into_iter().map(|(interface, mode, program)| Place {
             netns: netns.clone(),
             netns_name: netns_name.clone(),

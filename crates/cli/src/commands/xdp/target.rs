@@ -1,7 +1,5 @@
 //! The interfaces of a run: found by name in one namespace, and asked about from outside of it.
 
-use crate::clock::Moment;
-use crate::enrich::netns::NetnsNames;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::plan::netns::Netns;
 use plumb_kernel::netdev::Inside;
@@ -68,7 +66,7 @@ pub fn resolve(names: &[String], netns: Option<&str>) -> Outcome<Targets> {
     if all.len() < given {
         return Err(Failure::arguments("an interface went away at this moment"));
     }
-    let netns_name = NetnsNames::read().name(netns.inode, Moment::now()).map(str::to_owned);
+    let netns_name = netns.name();
     Ok(Targets { netns, netns_name, inside, all })
 }
 

@@ -96,6 +96,8 @@ static __always_inline void group_start(struct drop_group *group, const struct d
 					const struct drop_details *details)
 {
 	group->place = d->place;
+	group->netns = d->netns;
+	group->first = bpf_ktime_get_ns() >> DROPS_FIRST_SHIFT;
 	device_name(d, group->interface);
 	if (config.keys & DROPS_KEYS_ENTRY)
 		group->details = *details;

@@ -11,6 +11,7 @@ enum drops_const {
 	DROPS_STACK_DEPTH = 32,
 	DROPS_SNAPLEN_MAX = 16384,
 	DROPS_ANY_REASON = 0xffffffff,
+	DROPS_FIRST_SHIFT = 20, /* a millisecond: the counter lasts 52 days */
 };
 
 /* Grouping keys beyond reason, location, interface and namespace. */
@@ -61,10 +62,9 @@ enum drops_known { /* which optional fields hold a value */
 /* What every group is told apart by: three words. */
 struct drop_place {
 	__u64 location;
+	__u64 netns; /* cookie: inodes are used again. 0: no namespace known */
 	__u32 reason;
 	__u32 ifindex; /* 0: no device known */
-	__u32 netns;   /* 0: no namespace known */
-	__u32 _pad;
 };
 _Static_assert(sizeof(struct drop_place) == 24, "three words");
 
@@ -90,7 +90,8 @@ struct drop_group {
 	__u64 packets;
 	__u64 bytes;
 	__u8 interface[WIRE_IFNAME]; /* as it was at the group's first packet */
-	__u64 _pad;
+	__u32 netns;		     /* inode */
+	__u32 first;		     /* when that was: CLOCK_MONOTONIC in units of 2^DROPS_FIRST_SHIFT ns */
 	struct drop_details details;
 };
 _Static_assert(sizeof(struct drop_group) == 152, "a cache line and the details");
@@ -116,6 +117,7 @@ struct drop_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 location;
 	__u64 cgroup;
+	__u64 netns_cookie;
 	struct flow_key flow;
 	struct flow_key inner;
 	__u32 reason;
@@ -140,7 +142,7 @@ struct drop_event {
 	__u8 interface[WIRE_IFNAME];
 	__u8 _pad[6];
 };
-_Static_assert(sizeof(struct drop_event) == 192, "no hidden padding");
+_Static_assert(sizeof(struct drop_event) == 200, "no hidden padding");
 
 struct drops_noise {
 	__u64 start; /* function's address range; 0 to any: no symbol asked */

@@ -144,6 +144,11 @@ impl<'a> Event<'a> {
         self.knows(drops_known::DROPS_HAS_NETNS).then_some(u64::from(self.raw.netns))
     }
 
+    /// Cookie of the network namespace.
+    pub fn netns_cookie(&self) -> Option<u64> {
+        self.knows(drops_known::DROPS_HAS_NETNS).then_some(self.raw.netns_cookie)
+    }
+
     /// The outermost flow.
     pub fn flow(&self) -> Flow {
         Flow::of(&self.raw.flow)

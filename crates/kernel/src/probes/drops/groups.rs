@@ -3,7 +3,8 @@
 use super::config::{Config, Key};
 use super::event::{Flow, Name, in_softirq};
 use crate::mapped::Mapped;
-use crate::wire::{drop_details, drop_group, drop_place, drops_counters};
+use crate::support;
+use crate::wire::{drop_details, drop_group, drop_place, drops_const, drops_counters};
 use bytemuck::Zeroable;
 use std::collections::HashMap;
 use std::mem::offset_of;
@@ -13,6 +14,8 @@ use std::mem::offset_of;
 pub struct Group {
     place: drop_place,
     details: drop_details,
+    netns: u32,
+    first_ns: u64,
     interface: Name,
     comm: Name,
     cpu: Option<u32>,
@@ -28,7 +31,7 @@ impl Group {
         self.place.reason
     }
 
-    /// Address of the instruction after the free.
+    /// Address of the instruction after the free; 0 for all that have no name, see [`Reader::read`].
     pub fn location(&self) -> u64 {
         self.place.location
     }
@@ -45,7 +48,17 @@ impl Group {
 
     /// Inode of the network namespace.
     pub fn netns(&self) -> Option<u64> {
-        (self.place.netns != 0).then_some(u64::from(self.place.netns))
+        (self.netns != 0).then_some(u64::from(self.netns))
+    }
+
+    /// Cookie of the network namespace.
+    pub fn netns_cookie(&self) -> Option<u64> {
+        (self.place.netns != 0).then_some(self.place.netns)
+    }
+
+    /// CLOCK_MONOTONIC in nanoseconds, not after the group's first packet and at most a millisecond before it.
+    pub fn first_ns(&self) -> u64 {
+        self.first_ns
     }
 
     /// The parts of the flow: those not asked for hold zeros.
@@ -104,6 +117,7 @@ pub(super) struct Reader {
     stride: usize,
     details: bool,
     per_cpu: bool,
+    stacks: bool,
     known: HashMap<GroupWords, usize>,
     /// For each CPU, the group that each entry of its bank belongs to.
     belongs: Vec<Vec<usize>>,
@@ -118,6 +132,7 @@ impl Reader {
             stride: config.stride(),
             details: config.has_details(),
             per_cpu: config.keys.contains(&Key::Cpu),
+            stacks: config.keys.contains(&Key::Stack),
             known: HashMap::new(),
             belongs,
             groups: Vec::new(),
@@ -129,20 +144,21 @@ impl Reader {
         &self.groups
     }
 
-    /// Reads every entry of every bank.
-    pub(super) fn read(&mut self, counters: &Mapped) {
+    /// Reads every entry of every bank. Locations of which `named` says no are one: rows that look the same would be
+    /// told apart by nothing that anyone sees.
+    pub(super) fn read(&mut self, counters: &Mapped, mut named: impl FnMut(u64) -> bool) {
         for group in &mut self.groups {
             (group.packets, group.bytes) = (0, 0);
         }
         for cpu in 0..self.banks.banks() {
             let used = counters.read::<drops_counters>(cpu, 0).map_or(0, |bank| bank.used as usize);
             for entry in 0..used {
-                self.add(cpu, entry);
+                self.add(cpu, entry, &mut named);
             }
         }
     }
 
-    fn add(&mut self, cpu: usize, entry: usize) {
+    fn add(&mut self, cpu: usize, entry: usize, named: &mut impl FnMut(u64) -> bool) {
         let start = entry * self.stride;
         let number = |offset| self.banks.read::<u64>(cpu, start + offset).unwrap_or_default();
         let (packets, bytes) =
@@ -150,7 +166,7 @@ impl Reader {
         let group = match self.belongs[cpu].get(entry) {
             Some(group) => *group,
             None => {
-                let group = self.place(cpu, start);
+                let group = self.place(cpu, start, named);
                 self.belongs[cpu].push(group);
                 group
             }
@@ -160,9 +176,16 @@ impl Reader {
     }
 
     /// The number of the group that a new entry belongs to.
-    fn place(&mut self, cpu: usize, start: usize) -> usize {
-        let place: drop_place = self.banks.read(cpu, start).unwrap_or_else(Zeroable::zeroed);
+    fn place(&mut self, cpu: usize, start: usize, named: &mut impl FnMut(u64) -> bool) -> usize {
+        let mut place: drop_place = self.banks.read(cpu, start).unwrap_or_else(Zeroable::zeroed);
+        // A stack shows the address.
+        if !self.stacks && !named(place.location) {
+            place.location = 0;
+        }
         let interface = self.banks.read(cpu, start + offset_of!(drop_group, interface)).unwrap_or_default();
+        // A bank is read in whole words, and these two are one.
+        let [netns, first]: [u32; 2] =
+            self.banks.read(cpu, start + offset_of!(drop_group, netns)).unwrap_or_default();
         let details: drop_details = if self.details {
             self.banks.read(cpu, start + offset_of!(drop_group, details)).unwrap_or_else(Zeroable::zeroed)
         } else {
@@ -172,8 +195,40 @@ impl Reader {
         let groups = &mut self.groups;
         *self.known.entry((bytemuck::cast(place), bytemuck::cast(details), cpu)).or_insert_with(|| {
             let (interface, comm) = (Name::of(&interface), Name::of(&details.comm));
-            groups.push(Group { place, details, interface, comm, cpu, packets: 0, bytes: 0 });
+            let first_ns = first_ns(first, support::monotonic_ns());
+            groups.push(Group {
+                place,
+                details,
+                netns,
+                first_ns,
+                interface,
+                comm,
+                cpu,
+                packets: 0,
+                bytes: 0,
+            });
             groups.len() - 1
         })
+    }
+}
+
+/// The latest moment not after `now` of which `first` has the lower bits.
+fn first_ns(first: u32, now: u64) -> u64 {
+    let shift = drops_const::DROPS_FIRST_SHIFT.0;
+    let ago = ((now >> shift) as u32).wrapping_sub(first);
+    (now >> shift).saturating_sub(u64::from(ago)) << shift
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_ns;
+
+    #[test]
+    fn the_first_packet_is_dated_beyond_32_bits() {
+        for (then, now) in
+            [(5_u64, 5_u64), (5, 9), (0xffff_fff0, 0x1_0000_0010), (0x7_ffff_ffff, 0x8_0000_0000)]
+        {
+            assert_eq!(first_ns(then as u32, (now << 20) + 12_345), then << 20);
+        }
     }
 }

@@ -185,9 +185,10 @@ impl<'obj> Drops<'obj> {
         self.context_refused.as_ref()
     }
 
-    /// Reads the banks, so that [`Drops::groups`] gives the totals of this moment.
-    pub fn read(&mut self) {
-        self.groups.read(&self.counters);
+    /// Reads the banks, so that [`Drops::groups`] gives the totals of this moment. Groups that differ in their location
+    /// alone are one where `named` says of each location that it has no name.
+    pub fn read(&mut self, named: impl FnMut(u64) -> bool) {
+        self.groups.read(&self.counters, named);
     }
 
     /// The groups' totals at the last [`Drops::read`], in the order in which they were first seen: a group keeps its

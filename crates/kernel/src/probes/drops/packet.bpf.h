@@ -13,6 +13,7 @@ struct drop {
 	struct net *net; /* where there is no device at hand */
 	struct sock *sk;
 	struct drop_place place;
+	__u32 netns; /* inode */
 	__u16 ethertype;
 	__u8 socket_family;
 };
@@ -69,7 +70,8 @@ static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, s
 	if (is_netns(netns)) {
 		d->dev = dev;
 		d->place.ifindex = dev->ifindex;
-		d->place.netns = netns;
+		d->place.netns = dev->nd_net.net->net_cookie;
+		d->netns = netns;
 		return;
 	}
 	d->place.ifindex = skb->skb_iif;
@@ -77,7 +79,8 @@ static __always_inline void drop_describe(struct drop *d, struct sk_buff *skb, s
 	netns = net ? BPF_CORE_READ(net, ns.inum) : 0;
 	if (is_netns(netns)) {
 		d->net = net;
-		d->place.netns = netns;
+		d->place.netns = BPF_CORE_READ(net, net_cookie);
+		d->netns = netns;
 	}
 }
 

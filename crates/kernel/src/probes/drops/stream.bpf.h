@@ -72,7 +72,8 @@ static __always_inline void event_fill(struct drop_event *e, struct drop *d, __u
 	e->location = d->place.location;
 	e->reason = d->place.reason;
 	e->ifindex = d->place.ifindex;
-	e->netns = d->place.netns;
+	e->netns = d->netns;
+	e->netns_cookie = d->place.netns;
 	e->length = d->skb->len;
 	e->cpu = cpu;
 	e->pid = bpf_get_current_pid_tgid() >> 32;
