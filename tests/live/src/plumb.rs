@@ -4,6 +4,7 @@ use crate::Records;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use plumb_kernel::support;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
@@ -162,7 +163,10 @@ impl Running {
             Ok(status.is_some())
         })?;
         let status = status.context("ended")?;
-        Ok(Finished { status, stdout: self.read("stdout"), stderr: self.read("stderr") })
+        // What is told of every run on a machine is no part of how this one went.
+        let of_the_run = |line: &&str| !line.contains(support::SKIPS_INIT);
+        let stderr = self.read("stderr").split_inclusive('\n').filter(of_the_run).collect();
+        Ok(Finished { status, stdout: self.read("stdout"), stderr })
     }
 }
 
