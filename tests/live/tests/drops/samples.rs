@@ -1,6 +1,7 @@
 //! Packets that are dropped, one of each form of headers, and the columns that each must give.
 
 use anyhow::Result;
+use plumb_kernel::support::netns_cookie;
 use plumb_lab::frames::{self, ETHERNET, Family, Path, TRANSPORT_V4, TRANSPORT_V6};
 use plumb_lab::{Host, Lab};
 use plumb_records::drop::Drop;
@@ -63,9 +64,11 @@ fn record(host: &Host, columns: &[Map<String, Value>], also: Value) -> Value {
         .filter(|column| !BY_THE_TEST.contains(&column.name))
         .map(|column| (column.name.to_owned(), Value::Null))
         .collect();
+    let cookie = host.run(|| Ok(netns_cookie().ok())).ok().flatten();
     let place = json!({
         "record": "drop", "subsystem": "core", "interface": host.interface, "ifindex": host.ifindex,
-        "netns": host.netns.inode(), "netns_name": host.netns.name(), "in_softirq": true,
+        "netns": host.netns.inode(), "netns_cookie": cookie, "netns_name": host.netns.name(),
+        "in_softirq": true,
     });
     let more = [place, also].into_iter().filter_map(|value| match value {
         Value::Object(map) => Some(map),
