@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Makes frames and redirects them to an interface: BPF_PROG_TEST_RUN with live frames runs a program once per frame.
+/* Makes frames and redirects them to an interface: BPF_PROG_TEST_RUN with live frames runs a program once per
+ * frame.
  *
- * The kernel hands out pages that earlier frames used, and the receiver's stack may have written to them: headers are
- * written whole each time. Payloads beyond the stamp are zeros, which no checksum notices whatever their length.
+ * The kernel hands out pages that earlier frames used, and the receiver's stack may have written to them:
+ * headers are written whole each time. Payloads beyond the stamp are zeros, which no checksum notices
+ * whatever their length.
  */
 #include "kernel.h"
 #include "traffic.h"
@@ -101,10 +103,12 @@ static __always_inline __u32 write_stamp(void *data)
 	       halves(now >> 32) + halves(now);
 }
 
-/* The fields that differ between frames, and the checksums over them. The frame has room for header and stamp. */
+/* The fields that differ between frames, and the checksums over them. The frame has room for header and
+ * stamp. */
 static __always_inline void write_fields(void *data, __u32 size, __u64 number, __u32 flow)
 {
-	__u32 length = size - plan.transport_at, addresses = 0, ip = plan.ip_sum, sum = plan.transport_sum, value;
+	__u32 length = size - plan.transport_at, addresses = 0, ip = plan.ip_sum, sum = plan.transport_sum,
+	      value;
 
 	if (plan.at.source_port) {
 		value = taken(&plan.source_port, &flow);
@@ -176,7 +180,8 @@ int traffic_craft(struct xdp_md *ctx)
 	end = (void *)(long)ctx->data_end;
 	if (plan.at.stamp)
 		room = plan.at.stamp + sizeof(struct traffic_stamp);
-	/* Constants to the verifier, as all of the plan: it unrolls the copy and leaves out what does not apply. */
+	/* Constants to the verifier, as all of the plan: it unrolls the copy and leaves out what does not
+	 * apply. */
 	if (data + room > end)
 		return XDP_ABORTED;
 	for (int i = 0; i < TRAFFIC_HEADER_WORDS; i++) {
@@ -211,8 +216,9 @@ int traffic_replay(struct xdp_md *ctx)
 	return offer(size);
 }
 
-/* Whether frames that leave this loopback are ours. Interrupts' own work waits while a pass makes frames and gives them to
- * the interface, so on its CPU nobody else's frames leave as long as some of ours are queued. */
+/* Whether frames that leave this loopback are ours. Interrupts' own work waits while a pass makes frames and
+ * gives them to the interface, so on its CPU nobody else's frames leave as long as some of ours are queued.
+ */
 static __always_inline int ours(const struct net_device *from)
 {
 	return state.queued && state.cpu == bpf_get_smp_processor_id() && from->ifindex == 1;
@@ -228,7 +234,8 @@ static __always_inline void settle(__u32 frames, __u32 refused, int error)
 }
 
 SEC("tp_btf/xdp_devmap_xmit")
-int BPF_PROG(traffic_xmit, const struct net_device *from, const struct net_device *to, int sent, int drops, int error)
+int BPF_PROG(traffic_xmit, const struct net_device *from, const struct net_device *to, int sent, int drops,
+	     int error)
 {
 	if (to->ifindex == plan.ifindex && ours(from))
 		settle(sent + drops, drops, error);
@@ -243,7 +250,8 @@ int BPF_PROG(traffic_redir, const struct net_device *from, const void *prog, con
 	return 0;
 }
 
-/* On the receiving end: native XDP makes veth take redirected frames (veth_xdp_xmit wants a NAPI context there). */
+/* On the receiving end: native XDP makes veth take redirected frames (veth_xdp_xmit wants a NAPI context
+ * there). */
 SEC("xdp")
 int traffic_accept(struct xdp_md *ctx)
 {

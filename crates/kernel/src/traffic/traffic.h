@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-/* What crosses between the traffic programs and Rust. Numbers are in host order except where a comment says otherwise. */
+/* What crosses between the traffic programs and Rust. Numbers are in host order except where a comment says
+ * otherwise. */
 #ifndef PLUMB_TRAFFIC_H
 #define PLUMB_TRAFFIC_H
 
@@ -12,8 +13,8 @@ enum traffic_limits {
 	TRAFFIC_SLOT_BYTES = 3072, /* the longest of them: what surely fits a page beside its overheads */
 };
 
-/* Where fields that differ between frames lie, in bytes from the start of the frame; 0: the frame has no such field, or the
- * header holds it as it is in all frames. */
+/* Where fields that differ between frames lie, in bytes from the start of the frame; 0: the frame has no such
+ * field, or the header holds it as it is in all frames. */
 struct traffic_fields {
 	__u32 total_length; /* IPv4 total length or IPv6 payload length */
 	__u32 ip_checksum;
@@ -33,11 +34,12 @@ struct traffic_range {
 	__u32 count;
 };
 
-/* Frames that are made by number. Sums are partial Internet checksums (RFC 1071) of what is the same in all frames. The
- * fewer fields differ, the less there is to do: all of it is constant to the verifier, which leaves out the rest. */
+/* Frames that are made by number. Sums are partial Internet checksums (RFC 1071) of what is the same in all
+ * frames. The fewer fields differ, the less there is to do: all of it is constant to the verifier, which
+ * leaves out the rest. */
 struct traffic_plan {
 	__u64 seed;
-	__u64 clock_offset_ns; /* from CLOCK_MONOTONIC to the clock of stamps */
+	__u64 clock_offset_ns;		    /* from CLOCK_MONOTONIC to the clock of stamps */
 	__u64 header[TRAFFIC_HEADER_WORDS]; /* bytes, as they are sent */
 	struct traffic_fields at;
 	struct traffic_range source;
@@ -48,7 +50,7 @@ struct traffic_plan {
 	__u32 size_count;
 	__u32 size_span; /* above 0: sizes are sizes[0] to sizes[0] + size_span - 1 */
 	__u32 flows;
-	__u32 stream;  /* of these many streams this one: it makes frames stream, stream + streams, ... */
+	__u32 stream; /* of these many streams this one: it makes frames stream, stream + streams, ... */
 	__u32 streams;
 	__u32 ifindex;
 	__u32 header_bytes;

@@ -72,8 +72,8 @@ static __always_inline int headers_pass(const struct drop *d)
 static __always_inline int drop_passes(struct drop *d, struct drops_counters *counters)
 {
 	if (!reason_passes(d->place.reason) ||
-	    !filter_place(&config.filter, d->netns, d->place.netns, d->place.ifindex) ||
-	    !headers_pass(d) || !socket_passes(d->sk) || !filter_process(&config.filter)) {
+	    !filter_place(&config.filter, d->netns, d->place.netns, d->place.ifindex) || !headers_pass(d) ||
+	    !socket_passes(d->sk) || !filter_process(&config.filter)) {
 		counters->filtered++;
 		return 0;
 	}
