@@ -1,7 +1,9 @@
 //! `plumb`: parse, plan, run, exit.
 #![allow(unreachable_pub, reason = "a binary has no outside: `pub` says that other files use it")]
 
+mod account;
 mod args;
+mod batch;
 mod child;
 mod clock;
 mod commands;

@@ -2,18 +2,15 @@
 
 use super::config::Asked;
 use crate::args::drops::Drops as Arguments;
-use crate::child;
 use crate::clock::{Moment, Span};
 use crate::enrich::Names;
-use crate::failure::{Exit, Failure, Outcome};
+use crate::failure::{Exit, Outcome};
 use crate::outputs::Outputs;
 use crate::pipeline::End;
 use crate::plan::{Run, Stdout};
-use crate::{meter, text};
+use crate::{account, text};
 use plumb_kernel::probes::drops::{Config, Drops, Group};
-use plumb_kernel::support;
 use plumb_records::ledger::Ledger;
-use plumb_records::session::Session;
 use plumb_sinks::text::clean;
 
 /// What a run shows, and to whom.
@@ -42,28 +39,12 @@ impl View<'_> {
     /// The first record and the first line: what is watched, by which mechanism.
     pub fn open(&mut self, drops: &Drops<'_>) {
         let hooks = drops.mechanisms();
-        let host = support::host();
-        self.outputs.write_about(&Session {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            host: host.name,
-            kernel: host.kernel,
-            boot_id: host.boot_id,
-            command: std::env::args_os()
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect::<Vec<_>>()
-                .join(" "),
-            filters: self.asked.filters.clone(),
-            mechanisms: hooks.iter().map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned())).collect(),
-            clock_offset_ns: self.names.clock_offset,
-        });
+        let named = hooks.iter().map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned())).collect();
+        let session = account::session(self.asked.filters.clone(), named, self.names.clock_offset);
+        self.outputs.write_about(&session);
         self.outputs.flush();
+        account::programs(self.run, hooks);
         if self.run.verbose {
-            for hook in hooks {
-                text::note(format_args!(
-                    "{} by {}: program {}, {} bytes of BPF, {} bytes of machine code",
-                    hook.hook, hook.mechanism, hook.id, hook.bpf_bytes, hook.jited_bytes
-                ));
-            }
             text::note(sizes(&self.asked.config));
         }
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
@@ -108,13 +89,13 @@ impl View<'_> {
     /// The ledger so far or, where `whole`, of the run. While programs run the counters are not of one moment, so what
     /// was seen then is what has an account.
     pub fn ledger(&self, drops: &Drops<'_>, end: Moment, whole: bool) -> Ledger {
-        let counted = drops.ledger();
+        let cost = account::cost(&self.outputs, Span { start: self.ready, end });
         let mut ledger = Ledger {
-            records: self.outputs.records(),
-            duration_ns: Span { start: self.ready, end }.nanoseconds(),
-            cost_cpu_ns: meter::cpu_time().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
-            peak_rss_bytes: meter::peak_memory(),
-            ..counted
+            records: cost.records,
+            duration_ns: cost.duration_ns,
+            cost_cpu_ns: cost.cost_cpu_ns,
+            peak_rss_bytes: cost.peak_rss_bytes,
+            ..drops.ledger()
         };
         if !whole {
             ledger.seen = ledger.accounted();
@@ -165,15 +146,7 @@ pub fn hint(ledger: &Ledger, skipped: u64) {
 /// fail, and that before CMD's own status.
 pub fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen, skipped: u64) -> Outcome<Exit> {
     let ledger = &seen.ledger;
-    view.outputs.write_about(ledger);
-    view.outputs.flush();
-    view.outputs.sum_up(view.run, &text::sentence(ledger), ledger.complete);
-    view.outputs.result()?;
-    if !ledger.balances() {
-        return Err(
-            Failure::failed("the account of packets does not balance").because(text::sentence(ledger))
-        );
-    }
+    account::close(&mut view.outputs, view.run, ledger, text::sentence(ledger))?;
     // Whether a skipped packet would have passed a filter nobody knows.
     let strangers = if view.asked.filters.is_empty() { 0 } else { skipped };
     let dropped = ledger.seen.saturating_sub(ledger.filtered + strangers);
@@ -184,14 +157,7 @@ pub fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen, skipped:
         text::note(format_args!("{dropped} packets were dropped, more than --fail-over {most} allows"));
         return Ok(Exit::Failed);
     }
-    if view.run.strict && !ledger.complete {
-        text::note(format_args!("the output is incomplete, and --strict was given"));
-        return Ok(Exit::Incomplete);
-    }
-    Ok(match seen.end {
-        End::Command(status) => child::exit_of(status),
-        End::Time | End::Count | End::Asked | End::Output => Exit::Done,
-    })
+    Ok(account::exit(view.run, ledger, seen.end))
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use crate::clock::{Moment, Span};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::outputs::Outputs;
+use crate::pipeline::End;
 use crate::plan::{Run, Stdout};
-use crate::{meter, text};
+use crate::{account, text};
 use plumb_kernel::support;
 use plumb_lab::traffic::{Order, Progress, Rate, Sum, Way};
 use plumb_records::histogram::Histogram;
 use plumb_records::ledger::Ledger;
-use plumb_records::session::Session;
 use plumb_records::traffic::Traffic;
 use plumb_sinks::text::units;
 use std::io;
@@ -51,24 +51,12 @@ impl<'a> View<'a> {
     }
 
     fn introduce(&mut self) -> Outcome<()> {
-        let host = support::host();
         let mechanism = match self.way {
             Way::Live => "XDP live frames",
             Way::Packet => "packet sockets",
         };
-        self.outputs.write_about(&Session {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            host: host.name,
-            kernel: host.kernel,
-            boot_id: host.boot_id,
-            command: std::env::args_os()
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect::<Vec<_>>()
-                .join(" "),
-            filters: Vec::new(),
-            mechanisms: vec![("transmit".to_owned(), mechanism.to_owned())],
-            clock_offset_ns: self.clock_offset,
-        });
+        let mechanisms = vec![("transmit".to_owned(), mechanism.to_owned())];
+        self.outputs.write_about(&account::session(Vec::new(), mechanisms, self.clock_offset));
         self.outputs.flush();
         if self.people() {
             let rate = match self.order.rate {
@@ -140,11 +128,7 @@ impl<'a> View<'a> {
         }
         self.outputs.result()?;
         sent.map_err(|error| Failure::failed("the sending ended early").because(error))?;
-        if self.run.strict && !ledger.complete {
-            text::note("the output is incomplete, and --strict was given");
-            return Ok(Exit::Incomplete);
-        }
-        Ok(Exit::Done)
+        Ok(account::exit(self.run, &ledger, End::Asked))
     }
 
     fn row(&self, sum: &Sum, span: Span) -> Traffic {
@@ -180,11 +164,7 @@ impl<'a> View<'a> {
         let ledger = Ledger {
             seen: sum.offered,
             aggregated: sum.offered,
-            records: self.outputs.records(),
-            duration_ns: Span { start: self.ready, end }.nanoseconds(),
-            cost_cpu_ns: meter::cpu_time().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
-            peak_rss_bytes: meter::peak_memory(),
-            ..Ledger::default()
+            ..account::cost(&self.outputs, Span { start: self.ready, end })
         };
         ledger.closed()
     }

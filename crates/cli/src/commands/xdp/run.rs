@@ -8,21 +8,20 @@ use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
 use crate::args::xdp::{
     Action as ActionWord, By, Mode as ModeWord, Run as Arguments, Transport as TransportWord,
 };
-use crate::child::{self, Beside};
+use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::outputs::Outputs;
 use crate::pipeline::{self, End};
 use crate::plan::{Run, Stdout};
 use crate::signals::Signals;
-use crate::{meter, text};
+use crate::{account, text};
 use plumb_kernel::probes::xdp::{self, Action, Config, Fault, Faults, Mode, Shared, Transport, Xdp};
 use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::{Attached, Storage};
 use plumb_kernel::support;
 use plumb_records::column::{Shown, Time};
 use plumb_records::ledger::Ledger;
-use plumb_records::session::Session;
 use plumb_records::xdp::{XdpAction, XdpPacket};
 use plumb_sinks::format::{Format, Layout};
 use std::collections::BTreeMap;
@@ -188,33 +187,14 @@ impl View<'_> {
         self.ready = pipeline::ready(self.run, command.as_mut())?;
         let mut hooks: Vec<Attached> = self.targets.all.iter().map(|target| target.program.clone()).collect();
         hooks.extend(self.faults.iter().flat_map(|faults| faults.mechanisms().iter().cloned()));
-        let host = support::host();
         let names = self.targets.all.iter().map(|target| format!("interface {}", target.name));
         let mut mechanisms: Vec<(String, String)> = self.targets.all.iter().map(place).collect();
         let others = hooks.iter().filter(|hook| hook.hook != "xdp");
         mechanisms.extend(others.map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned())));
-        self.outputs.write_about(&Session {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            host: host.name,
-            kernel: host.kernel,
-            boot_id: host.boot_id,
-            command: std::env::args_os()
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect::<Vec<_>>()
-                .join(" "),
-            filters: names.collect(),
-            mechanisms,
-            clock_offset_ns: self.clock_offset,
-        });
+        let session = account::session(names.collect(), mechanisms, self.clock_offset);
+        self.outputs.write_about(&session);
         self.outputs.flush();
-        if self.run.verbose {
-            for hook in hooks {
-                text::note(format_args!(
-                    "{} by {}: program {}, {} bytes of BPF, {} bytes of machine code",
-                    hook.hook, hook.mechanism, hook.id, hook.bpf_bytes, hook.jited_bytes
-                ));
-            }
-        }
+        account::programs(self.run, &hooks);
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
             let title = self.title();
             self.outputs.say(&format!("{title}\n"));
@@ -270,12 +250,8 @@ impl View<'_> {
             programs.iter().map(Xdp::statistics).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let mut ledger = Ledger {
             seen: all.packets,
-            records: self.outputs.records(),
-            duration_ns: Span { start: self.ready, end }.nanoseconds(),
-            cost_cpu_ns: meter::cpu_time().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
             cost_bpf_ns: (runs > 0).then_some(run_time),
-            peak_rss_bytes: meter::peak_memory(),
-            ..Ledger::default()
+            ..account::cost(&self.outputs, Span { start: self.ready, end })
         };
         if self.asked.config.events.is_some() {
             ledger.emitted = all.emitted;
@@ -301,20 +277,6 @@ fn conclude(mut view: View<'_>, seen: &Seen) -> Outcome<Exit> {
             ledger.lost_kernel
         ));
     }
-    view.outputs.write_about(ledger);
-    view.outputs.flush();
-    let sentence = text::sentence_about(UNIT, ledger);
-    view.outputs.sum_up(view.run, &sentence, ledger.complete);
-    view.outputs.result()?;
-    if !ledger.balances() {
-        return Err(Failure::failed("the account of packets does not balance").because(sentence));
-    }
-    if view.run.strict && !ledger.complete {
-        text::note(format_args!("the output is incomplete, and --strict was given"));
-        return Ok(Exit::Incomplete);
-    }
-    Ok(match seen.end {
-        End::Command(status) => child::exit_of(status),
-        End::Time | End::Count | End::Asked | End::Output => Exit::Done,
-    })
+    account::close(&mut view.outputs, view.run, ledger, text::sentence_about(UNIT, ledger))?;
+    Ok(account::exit(view.run, ledger, seen.end))
 }

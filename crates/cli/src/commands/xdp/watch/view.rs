@@ -3,7 +3,8 @@
 use super::Watched;
 use super::reading::{self, Line, Reading};
 use super::table::{self, Frame, Row};
-use crate::child::{self, Beside};
+use crate::account;
+use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::meter::{self, Meter};
@@ -15,10 +16,8 @@ use crate::signals::Signals;
 use crate::text::{self, Footing};
 use plumb_kernel::probes::xdp::{Action, Watch};
 use plumb_kernel::session::Attached;
-use plumb_kernel::support;
 use plumb_records::column::Shown;
 use plumb_records::ledger::Ledger;
-use plumb_records::session::Session;
 use plumb_records::xdp::{XdpAction, XdpActionRow};
 use std::time::Duration;
 
@@ -100,34 +99,15 @@ impl View<'_, '_> {
 
     /// The first record and line say what is watched, and by what.
     fn begin(&mut self, hooks: &[Attached]) {
-        let host = support::host();
         let named = self.programs.iter().map(|one| {
             (format!("{} {}", one.foreign.loaded.name, one.foreign.loaded.id), one.mechanism().to_owned())
         });
         let filters = self.programs.iter().flat_map(|one| &one.spots);
         let filters = filters.map(|spot| format!("interface {}", spot.place.interface.name));
-        self.outputs.write_about(&Session {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            host: host.name,
-            kernel: host.kernel,
-            boot_id: host.boot_id,
-            command: std::env::args_os()
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect::<Vec<_>>()
-                .join(" "),
-            filters: filters.collect(),
-            mechanisms: named.collect(),
-            clock_offset_ns: self.clock_offset,
-        });
+        let session = account::session(filters.collect(), named.collect(), self.clock_offset);
+        self.outputs.write_about(&session);
         self.outputs.flush();
-        if self.run.verbose {
-            for hook in hooks {
-                text::note(format_args!(
-                    "{} by {}: program {}, {} bytes of BPF, {} bytes of machine code",
-                    hook.hook, hook.mechanism, hook.id, hook.bpf_bytes, hook.jited_bytes
-                ));
-            }
-        }
+        account::programs(self.run, hooks);
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
             let title = self.title();
             self.outputs.say(&format!("{title}\n"));
@@ -220,23 +200,10 @@ impl View<'_, '_> {
 
     /// Writes the ledger, tells people, and decides on the exit code.
     fn conclude(mut self, end: End, ledger: &Ledger) -> Outcome<Exit> {
-        self.outputs.write_about(ledger);
-        self.outputs.flush();
         let parts = self.programs.iter().any(|program| program.part_of.is_some());
         let sentence = text::sentence_about(if parts { "program run" } else { "packet" }, ledger);
-        self.outputs.sum_up(self.run, &sentence, ledger.complete);
-        self.outputs.result()?;
-        if !ledger.balances() {
-            return Err(Failure::failed("the account of packets does not balance").because(sentence));
-        }
-        if self.run.strict && !ledger.complete {
-            text::note("the output is incomplete, and --strict was given");
-            return Ok(Exit::Incomplete);
-        }
-        Ok(match end {
-            End::Command(status) => child::exit_of(status),
-            End::Time | End::Count | End::Asked | End::Output => Exit::Done,
-        })
+        account::close(&mut self.outputs, self.run, ledger, sentence)?;
+        Ok(account::exit(self.run, ledger, end))
     }
 }
 
@@ -297,11 +264,7 @@ impl Watching<'_, '_> {
             seen: counted + missed,
             aggregated: counted,
             lost_kernel: missed,
-            records: self.view.outputs.records(),
-            duration_ns: Span { start: self.view.ready, end }.nanoseconds(),
-            cost_cpu_ns: meter::cpu_time().map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
-            peak_rss_bytes: meter::peak_memory(),
-            ..Ledger::default()
+            ..account::cost(&self.view.outputs, Span { start: self.view.ready, end })
         }
     }
 

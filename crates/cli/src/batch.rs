@@ -1,0 +1,125 @@
+//! One record per event, written in batches: what came, what --count left out, and when it is written.
+
+use crate::clock::{Moment, Span};
+use crate::meter::{self, Meter};
+use crate::outputs::Outputs;
+use crate::pipeline::End;
+use crate::plan::{Run, Stdout};
+use crate::text::{self, Footing};
+use plumb_records::column::Row;
+use plumb_records::ledger::Ledger;
+use plumb_sinks::text::Style;
+use plumb_sinks::text::events::{Lines, Part};
+use std::time::Duration;
+
+/// How long a record may wait for its batch to fill in a stream.
+const LATEST: Duration = Duration::from_millis(10);
+/// A batch this small is written sooner: a reader that spins finds few at a time.
+const SMALL: u64 = 64;
+const SOON: Duration = Duration::from_micros(50);
+
+/// Events on their way to the outputs. Nothing is allocated per event.
+pub struct Batch {
+    lines: Option<(Lines, Style)>,
+    text: String,
+    most: u64,
+    /// Events that came, and those that came after --count was reached.
+    came: u64,
+    beyond: u64,
+    /// Events when the outputs were flushed last, and when that was.
+    flushed: u64,
+    flushed_at: Moment,
+    /// Events at the last tick.
+    ticked: u64,
+    meter: Meter,
+}
+
+impl Batch {
+    /// For people each event is a line of these parts, the most telling first.
+    pub fn new(run: &Run, line: impl Into<Vec<Part>>) -> Self {
+        let plain = run.stdout == Stdout::Plain;
+        Self {
+            lines: plain.then(|| (Lines::new(line), text::style(run.terminal))),
+            text: String::new(),
+            most: run.count.unwrap_or(u64::MAX),
+            came: 0,
+            beyond: 0,
+            flushed: 0,
+            flushed_at: Moment::now(),
+            ticked: 0,
+            meter: Meter::start(),
+        }
+    }
+
+    /// Counts an event that came; false where --count leaves it out.
+    pub fn admit(&mut self) -> bool {
+        self.came += 1;
+        self.beyond += u64::from(self.came > self.most);
+        self.came <= self.most
+    }
+
+    /// Writes an event that was admitted.
+    pub fn write<R: Row>(&mut self, outputs: &mut Outputs, row: &R) {
+        outputs.write(row);
+        if let Some((lines, style)) = &mut self.lines {
+            lines.line(&mut self.text, row, *style);
+        }
+    }
+
+    /// After a look at the ring: before a sleep everything goes, in a stream what has waited long enough.
+    pub fn settle(&mut self, outputs: &mut Outputs, sleeps: bool) {
+        let pending = self.came - self.flushed;
+        if pending == 0 {
+            return;
+        }
+        let waited = Duration::from_nanos(Moment::now().0.saturating_sub(self.flushed_at.0));
+        let patience = if pending < SMALL { SOON } else { LATEST };
+        if sleeps || waited >= patience {
+            self.flush(outputs);
+        }
+    }
+
+    /// Writes what is there.
+    pub fn flush(&mut self, outputs: &mut Outputs) {
+        (self.flushed, self.flushed_at) = (self.came, Moment::now());
+        outputs.flush();
+        if !self.text.is_empty() {
+            outputs.say_records(&self.text);
+            self.text.clear();
+        }
+    }
+
+    /// Why there is nothing more to write.
+    pub fn over(&self, outputs: &Outputs) -> Option<End> {
+        if !outputs.usable() {
+            return Some(End::Output);
+        }
+        (self.came >= self.most).then_some(End::Count)
+    }
+
+    /// An interval is over: its footer where records go to a file, its ledger where that was asked for.
+    pub fn tick(&mut self, run: &Run, outputs: &mut Outputs, ledger: Ledger, span: Span) {
+        let came = self.came - std::mem::replace(&mut self.ticked, self.came);
+        if run.stdout == Stdout::Summary {
+            let rate = text::per_second(came, span.duration());
+            let footing = Footing { rate, cpu: self.meter.cpu_share(), memory: meter::memory() };
+            let (start, end) = if run.redrawable { ("\r", "\x1b[K") } else { ("", "\n") };
+            outputs.say(&format!("{start}{}{end}", text::footer(&ledger, footing)));
+        }
+        if run.ledger {
+            outputs.write_about(&ledger.closed());
+        }
+        self.flush(outputs);
+    }
+
+    /// The account of the whole run, once the ring is drained: what the kernel handed over is emitted, except what
+    /// --count left out and what an output lost. What is missing from it now never came.
+    pub fn close(&self, outputs: &Outputs, mut ledger: Ledger) -> Ledger {
+        let missing = ledger.emitted.saturating_sub(self.came);
+        let lost = outputs.lost().min(self.came - self.beyond);
+        ledger.emitted = self.came - self.beyond - lost;
+        ledger.filtered += self.beyond;
+        ledger.lost_user += missing + lost;
+        ledger.closed()
+    }
+}
