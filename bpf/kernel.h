@@ -94,6 +94,15 @@ struct sk_buff {
 	unsigned char *data;
 };
 
+struct xdp_rxq_info {
+	struct net_device *dev;
+};
+
+struct xdp_buff {
+	struct xdp_rxq_info *rxq;
+	__u32 flags;
+};
+
 /* 6.2 to 6.13 on x86: before and after that the counter is a per-CPU variable of its own. */
 struct pcpu_hot {
 	int preempt_count;

@@ -188,7 +188,7 @@ pub enum By {
 pub enum Transport {
     /// One ring buffer for all CPUs
     Ring,
-    /// The perf event array, a buffer for each CPU
+    /// The perf event array, a buffer for each CPU; records come up to 10 ms late
     Perf,
 }
 

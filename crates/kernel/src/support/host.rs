@@ -2,6 +2,8 @@
 
 use crate::error::{Class, Error};
 use crate::sys;
+use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::Func;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};
@@ -67,6 +69,11 @@ pub fn btf() -> Result<Vec<u8>, Error> {
         Error::new(Class::Unsupported, "cannot read the kernel's types", format!("{path}: {error}"))
             .help("a kernel built with CONFIG_DEBUG_INFO_BTF is needed")
     })
+}
+
+/// Whether this kernel has a function of that name that programs may call (a kfunc).
+pub(crate) fn has_function(name: &str) -> bool {
+    Btf::from_vmlinux().is_ok_and(|types| types.type_by_name::<Func<'_>>(name).is_some())
 }
 
 /// The BTF of each loaded module that `wanted` accepts, by name; modules that go meanwhile are left out.

@@ -83,9 +83,7 @@ struct traffic_state {
 	__u64 bytes;   /* of them */
 	__u64 refused; /* frames that the interface or its driver did not take */
 	__u32 error;   /* why the last one was refused: an errno */
-	__u32 cpu;     /* where the last frame was made */
 	__u32 queued;  /* frames of this pass that the interface has not been given yet */
-	__u8 pad_[4];
 };
 
 /* One frame of a capture. */
@@ -95,6 +93,6 @@ struct traffic_slot {
 };
 
 _Static_assert(sizeof(struct traffic_stamp) == 24, "a stamp has no holes");
-_Static_assert(sizeof(struct traffic_state) == 40, "a state has no holes");
+_Static_assert(sizeof(struct traffic_state) == 32, "a state has no holes");
 
 #endif

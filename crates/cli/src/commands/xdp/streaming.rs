@@ -46,7 +46,7 @@ pub fn observe(
     let run = view.run;
     let writer = RefCell::new(Writer::new(view));
     // Perf buffers are opened with the privileges that `begin` gives up.
-    let ring = shared.reader(|event| writer.borrow_mut().event(&event))?;
+    let mut ring = shared.reader(|event| writer.borrow_mut().event(&event))?;
     let ready = {
         let mut writer = writer.borrow_mut();
         writer.view.begin(command)?;
@@ -54,7 +54,7 @@ pub fn observe(
     };
     let end = {
         let mut streaming =
-            Streaming { ring: &ring, programs, writer: &writer, looked: ready, none_left: false };
+            Streaming { ring: &mut ring, programs, writer: &writer, looked: ready, none_left: false };
         run_loop(run, ready, signals, command.as_mut(), &mut streaming)?.0
     };
     programs.iter_mut().for_each(Xdp::detach);
@@ -96,7 +96,7 @@ impl<'a, 'view> Writer<'a, 'view> {
 }
 
 struct Streaming<'a, 'ring, 'obj, 'w, 'view> {
-    ring: &'a Ring<'ring>,
+    ring: &'a mut Ring<'ring>,
     programs: &'a [Xdp<'obj>],
     writer: &'a RefCell<Writer<'w, 'view>>,
     /// When interfaces were looked after.
@@ -104,28 +104,20 @@ struct Streaming<'a, 'ring, 'obj, 'w, 'view> {
     none_left: bool,
 }
 
-impl Streaming<'_, '_, '_, '_, '_> {
-    fn look(&mut self) {
-        if self.looked.after(LOOK).left().is_zero() {
-            self.looked = Moment::now();
-            self.none_left = self.writer.borrow_mut().view.look(self.programs);
-        }
-    }
-}
-
 impl Observed for Streaming<'_, '_, '_, '_, '_> {
     fn wait(&mut self, until: Moment, stop: &mut Stop<'_>) -> Outcome<()> {
-        let (ring, writer) = (self.ring, self.writer);
+        let Self { ring, programs, writer, looked, none_left } = self;
         let mut ended = |sleeps| {
             let over = {
                 let Writer { view, batch, .. } = &mut *writer.borrow_mut();
                 batch.settle(&mut view.outputs, sleeps);
                 batch.over(&view.outputs).is_some()
             };
-            if sleeps {
-                self.look();
+            if sleeps && looked.after(LOOK).left().is_zero() {
+                *looked = Moment::now();
+                *none_left = writer.borrow_mut().view.look(programs);
             }
-            over || self.none_left || stop.asked()
+            over || *none_left || stop.asked()
         };
         ring.consume_until(until.instant(), &mut ended)?;
         Ok(())

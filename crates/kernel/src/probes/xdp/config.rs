@@ -2,6 +2,7 @@
 
 use crate::error::{Class, Error};
 use crate::ring::Wakeup;
+use crate::support;
 use crate::wire::{wakeup_mode, xdp_config, xdp_transport};
 
 /// What becomes of a packet: `enum xdp_action` of include/uapi/linux/bpf.h, whose numbers these are.
@@ -139,7 +140,7 @@ impl Config {
             time: u8::from(self.time),
             print: u8::from(self.print),
             wakeup: wakeup.0 as u8,
-            ..xdp_config::default()
+            kernel_context: u8::from(support::has_function("bpf_cast_to_kern_ctx")),
         }
     }
 }

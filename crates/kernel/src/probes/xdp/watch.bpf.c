@@ -5,18 +5,6 @@
 #include "kernel.h"
 #include "xdp.h"
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct xdp_rxq_info {
-	struct net_device *dev;
-};
-
-struct xdp_buff {
-	struct xdp_rxq_info *rxq;
-};
-
-#pragma clang attribute pop
-
 const volatile struct xdp_watch_config watched = {};
 
 /* The packet that the program is at on this CPU: XDP programs run with softirqs off, so there is one at most.

@@ -8,8 +8,9 @@
 enum xdp_const {
 	XDP_ACTIONS = 5, /* XDP_ABORTED to XDP_REDIRECT (include/uapi/linux/bpf.h) */
 	XDP_FAULTS_MAX = 1024,
-	XDP_CLOCK_PAIRS = 512, /* readings of the clock in one run that measures it */
-	XDP_PLACES = 16,       /* interfaces on which a program of others is counted apart */
+	XDP_CLOCK_PAIRS = 512,	      /* readings of the clock in one run that measures it */
+	XDP_FLAGS_HAS_FRAGS = 1 << 0, /* enum xdp_buff_flags in include/net/xdp.h */
+	XDP_PLACES = 16,	      /* interfaces on which a program of others is counted apart */
 };
 
 /* How an event reaches its reader. */
@@ -40,14 +41,14 @@ struct xdp_event {
 _Static_assert(sizeof(struct xdp_event) == 24, "no hidden padding");
 
 struct xdp_config {
-	__u64 drop_below; /* drop where a random number of 32 bits is lower; 0 drops none */
-	__u16 interface;  /* of the run's interfaces, for events */
-	__u8 action;	  /* verdict on what is not dropped at random: enum xdp_action */
-	__u8 transport;	  /* enum xdp_transport */
-	__u8 time;	  /* measure from entry to verdict */
-	__u8 print;	  /* write to the kernel's trace pipe */
-	__u8 wakeup;	  /* enum wakeup_mode */
-	__u8 _pad;
+	__u64 drop_below;    /* drop where a random number of 32 bits is lower; 0 drops none */
+	__u16 interface;     /* of the run's interfaces, for events */
+	__u8 action;	     /* verdict on what is not dropped at random: enum xdp_action */
+	__u8 transport;	     /* enum xdp_transport */
+	__u8 time;	     /* measure from entry to verdict */
+	__u8 print;	     /* write to the kernel's trace pipe */
+	__u8 wakeup;	     /* enum wakeup_mode */
+	__u8 kernel_context; /* the kernel gives its xdp_buff: bpf_cast_to_kern_ctx, 6.2 */
 };
 _Static_assert(sizeof(struct xdp_config) == 16, "no hidden padding");
 

@@ -66,8 +66,8 @@ pub struct Running<'a> {
 
 impl Running<'_> {
     /// Does `work` on another thread while this one, on another CPU, takes the events.
-    pub fn during<T: Send>(&self, work: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
-        let Some(ring) = &self.ring else { return work() };
+    pub fn during<T: Send>(&mut self, work: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+        let Some(ring) = &mut self.ring else { return work() };
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
@@ -94,19 +94,23 @@ impl Running<'_> {
 }
 
 /// Does `work` while a way's program drops what comes to the lab's receiver; its own account is read at the end.
-pub fn with<T>(lab: &Lab, way: &Way, work: impl FnOnce(&Running<'_>) -> Outcome<T>) -> Outcome<(T, Account)> {
+pub fn with<T>(
+    lab: &Lab,
+    way: &Way,
+    work: impl FnOnce(&mut Running<'_>) -> Outcome<T>,
+) -> Outcome<(T, Account)> {
     let mut storage = Storage::new();
     match way.how {
         How::Floor(floor) => {
             let floor = floor.load(&mut storage)?;
             let _attached = attach(lab, floor.program())?;
-            Ok((work(&Running { lab, asking: floor.program(), ring: None })?, Account::default()))
+            Ok((work(&mut Running { lab, asking: floor.program(), ring: None })?, Account::default()))
         }
         How::XdpBench => {
             let floor = Floor::Drop.load(&mut storage)?;
             let rival = Rival::start(lab, floor.program())?
                 .ok_or_else(|| Failure::failed("xdp-bench started before and does not now"))?;
-            let worked = work(&Running { lab, asking: floor.program(), ring: None });
+            let worked = work(&mut Running { lab, asking: floor.program(), ring: None });
             rival.end(lab, floor.program())?;
             Ok((worked?, Account::default()))
         }
@@ -124,7 +128,7 @@ fn ours<T>(
     program: &Xdp<'_>,
     shared: &Shared,
     events: bool,
-    work: impl FnOnce(&Running<'_>) -> Outcome<T>,
+    work: impl FnOnce(&mut Running<'_>) -> Outcome<T>,
 ) -> Outcome<(T, Account)> {
     // The sink: it decodes, looks at what was decoded and counts.
     let (came, bytes) = (Cell::new(0_u64), Cell::new(0_u64));
@@ -136,12 +140,12 @@ fn ours<T>(
     pin(reading_cpu()).map_err(failed)?;
     let ring = if events { Some(shared.reader(count)?) } else { None };
     let attached = attach(lab, program.program())?;
-    let running = Running { lab, asking: program.program(), ring };
-    let worked = work(&running)?;
+    let mut running = Running { lab, asking: program.program(), ring };
+    let worked = work(&mut running)?;
     let Running { ring, .. } = running;
     drop(attached);
     xdp::quiesce();
-    if let Some(ring) = ring {
+    if let Some(mut ring) = ring {
         ring.drain()?;
     }
     let counts = program.counts()?;

@@ -1,13 +1,15 @@
 //! Consuming a ring: how the reader sleeps and is woken decides its delay and its cost.
 
-use crate::error::{Class, Error};
+mod perf;
+mod records;
+
+use crate::error::Error;
 use crate::mapped::Mapped;
-use libbpf_rs::{ErrorKind, MapCore, PerfBuffer, PerfBufferBuilder, RingBuffer, RingBufferBuilder};
-use nix::errno::Errno;
+use libbpf_rs::MapCore;
 use nix::poll::ppoll;
 use nix::sys::time::TimeSpec;
-use std::cell::Cell;
-use std::rc::Rc;
+use perf::Buffers;
+use records::Records;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -36,6 +38,9 @@ const BATCH: usize = 4096;
 /// The longest sleep, so that the caller's stop condition is looked at.
 const LONGEST: Duration = Duration::from_millis(100);
 
+/// The longest sleep of a reader of perf buffers: a record wakes it only once a buffer is rather full.
+const LONGEST_PERF: Duration = Duration::from_millis(10);
+
 /// A reader of one ring, or of the perf buffers that stand for one, with its handler.
 pub struct Ring<'cb> {
     source: Source<'cb>,
@@ -44,41 +49,28 @@ pub struct Ring<'cb> {
     wakeup: Wakeup,
 }
 
+/// Takes a record's bytes.
+type Handle<'cb> = Box<dyn FnMut(&[u8]) + 'cb>;
+
 enum Source<'cb> {
-    Ring(RingBuffer<'cb>),
-    /// With the count of records that were handed over, which the library does not tell.
-    Perf(PerfBuffer<'cb>, Rc<Cell<usize>>),
+    Ring(Records, Handle<'cb>),
+    Perf(Buffers<'cb>),
 }
 
 impl Source<'_> {
     /// Hands over what is there, but little more than `most` records.
-    fn take(&self, most: usize) -> Result<usize, Error> {
+    fn take(&mut self, most: usize) -> Result<usize, Error> {
         match self {
-            Self::Ring(ring) => count(ring.consume_raw_n(most)),
-            // Ends by itself: it looks once at where each buffer's end is.
-            Self::Perf(buffers, taken) => {
-                let before = taken.get();
-                buffers.consume().map_err(unreadable)?;
-                Ok(taken.get().wrapping_sub(before))
-            }
+            Self::Ring(records, handle) => Ok(records.take(most, handle)),
+            Self::Perf(buffers) => buffers.take(),
         }
     }
 
     /// Sleeps until a record wakes us and hands over what is there; `None` where a signal came first.
-    fn sleep(&self, at_most: Duration) -> Result<Option<usize>, Error> {
+    fn sleep(&mut self, at_most: Duration) -> Result<Option<usize>, Error> {
         match self {
-            Self::Ring(ring) => match ring.poll_raw(at_most) {
-                woken if woken == -(Errno::EINTR as i32) => Ok(None),
-                woken => count(woken).map(Some),
-            },
-            Self::Perf(buffers, taken) => {
-                let before = taken.get();
-                match buffers.poll(at_most) {
-                    Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-                    Err(error) => Err(unreadable(error)),
-                    Ok(()) => Ok(Some(taken.get().wrapping_sub(before))),
-                }
-            }
+            Self::Ring(records, handle) => Ok(records.sleep(at_most)?.then(|| records.take(BATCH, handle))),
+            Self::Perf(buffers) => buffers.sleep(at_most.min(LONGEST_PERF)),
         }
     }
 }
@@ -95,48 +87,25 @@ impl<'cb> Ring<'cb> {
         map: &dyn MapCore,
         control: &'cb Mapped,
         wakeup: Wakeup,
-        mut handle: impl FnMut(&[u8]) + 'cb,
+        handle: impl FnMut(&[u8]) + 'cb,
     ) -> Result<Self, Error> {
-        let mut builder = RingBufferBuilder::new();
-        let failed = |error| Error::new(Class::Failed, "cannot map the event ring", error);
-        builder
-            .add(map, move |bytes| {
-                handle(bytes);
-                0
-            })
-            .map_err(failed)?;
-        let ring = builder.build().map_err(failed)?;
-        Ok(Self { source: Source::Ring(ring), control: Some(control), wakeup })
+        let source = Source::Ring(Records::new(map)?, Box::new(handle));
+        Ok(Self { source, control: Some(control), wakeup })
     }
 
     /// A reader of the perf event array `map`, with so many pages for each CPU, a power of two. What its buffers lose is
     /// counted where the program writes to them. Needs CAP_PERFMON.
     pub(crate) fn perf(
-        map: &'cb impl MapCore,
+        map: &impl MapCore,
         pages: usize,
         wakeup: Wakeup,
-        mut handle: impl FnMut(&[u8]) + 'cb,
+        handle: impl FnMut(&[u8]) + 'cb,
     ) -> Result<Self, Error> {
-        let taken = Rc::new(Cell::new(0_usize));
-        let counted = Rc::clone(&taken);
-        let builder = PerfBufferBuilder::new(map).pages(pages).sample_cb(move |_, bytes: &[u8]| {
-            counted.set(counted.get().wrapping_add(1));
-            handle(bytes);
-        });
-        let buffers = builder.build().map_err(|error| {
-            let class = match error.kind() {
-                ErrorKind::PermissionDenied => Class::Privileges,
-                _ => Class::Failed,
-            };
-            Error::new(class, "cannot open the perf buffers", error).help(
-                "they need CAP_PERFMON; a smaller --ring-size needs less memory, --transport ring neither",
-            )
-        })?;
-        Ok(Self { source: Source::Perf(buffers, taken), control: None, wakeup })
+        Ok(Self { source: Source::Perf(Buffers::new(map, pages, handle)?), control: None, wakeup })
     }
 
     /// Hands over everything until the ring is empty: ends only where nothing is attached any more.
-    pub fn drain(&self) -> Result<usize, Error> {
+    pub fn drain(&mut self) -> Result<usize, Error> {
         let mut all = 0;
         loop {
             match self.source.take(BATCH)? {
@@ -148,7 +117,11 @@ impl<'cb> Ring<'cb> {
 
     /// Consumes until `deadline`, or until `stop` says so. It is asked after each look, at least every 100 ms, and told
     /// whether a sleep comes next: then whatever the handler holds back should go.
-    pub fn consume_until(&self, deadline: Instant, stop: &mut dyn FnMut(bool) -> bool) -> Result<(), Error> {
+    pub fn consume_until(
+        &mut self,
+        deadline: Instant,
+        stop: &mut dyn FnMut(bool) -> bool,
+    ) -> Result<(), Error> {
         loop {
             let consumed = self.source.take(BATCH)?;
             let sleeps = consumed < BATCH
@@ -174,13 +147,13 @@ impl<'cb> Ring<'cb> {
 
     /// Announces that the next record must wake us, then sleeps.
     ///
-    /// A record whose program read the announcement just before it was made wakes nobody, and epoll does not find it
-    /// either, because it looks again only at files that were woken. So the ring is looked at once after the announcement
-    /// and once more when such a record must have been submitted.
-    fn sleep_until_woken(&self, at_most: Duration) -> Result<(), Error> {
+    /// A record whose program read the flag just before the announcement wakes nobody. So the ring is looked at once after
+    /// the announcement and once more when such a record must have been submitted.
+    fn sleep_until_woken(&mut self, at_most: Duration) -> Result<(), Error> {
+        let control = self.control;
         let announce = |idle| {
-            if let Some(flag) = self.control.and_then(Mapped::flag) {
-                flag.store(idle, Ordering::SeqCst);
+            if let Some(control) = control {
+                control.flag().store(idle, Ordering::SeqCst);
             }
         };
         announce(1);
@@ -197,14 +170,4 @@ impl<'cb> Ring<'cb> {
 /// A sleep that a signal ends.
 fn sleep(time: Duration) {
     let _ = ppoll(&mut [], Some(TimeSpec::from_duration(time)), None);
-}
-
-fn count(status: i32) -> Result<usize, Error> {
-    usize::try_from(status).map_err(|_| {
-        Error::new(Class::Failed, "cannot read the event ring", std::io::Error::from_raw_os_error(-status))
-    })
-}
-
-fn unreadable(error: libbpf_rs::Error) -> Error {
-    Error::new(Class::Failed, "cannot read the perf buffers", error)
 }
