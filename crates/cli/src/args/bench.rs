@@ -75,6 +75,9 @@ pub struct Xdp {
     /// Only these ways (comma-separated); `bare` always runs
     #[arg(long, value_name = "READER", value_delimiter = ',')]
     pub readers: Vec<String>,
+    /// xdp-bench of xdp-tools, where it is not on the path or does not start
+    #[arg(long, value_name = "PATH", default_value = "xdp-bench")]
+    pub xdp_bench: std::path::PathBuf,
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Report::Text)]
     pub format: Report,

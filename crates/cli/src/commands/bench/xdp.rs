@@ -13,6 +13,7 @@ use plumb_kernel::support;
 use plumb_lab::Lab;
 use plumb_lab::flood::{Offers, offers};
 use report::Rows;
+use std::path::Path;
 use std::time::Duration;
 use ways::{Account, WAYS, Way};
 
@@ -37,7 +38,7 @@ pub fn run(asked: &Xdp) -> Outcome<Exit> {
     support::require("xdp")?;
     let signals = Signals::install()?;
     let lab = Lab::new().map_err(failed)?;
-    let ways = chosen(&lab, &asked.readers)?;
+    let ways = chosen(&lab, asked)?;
     let mut rows = Rows::new(&ways, asked);
     let measured = offers(&lab, FLOWS, |offers| measure(&lab, &offers, asked, &signals, &ways, &mut rows));
     measured.map_err(failed)??;
@@ -59,7 +60,7 @@ fn measure(
     rows: &mut Rows,
 ) -> Outcome<()> {
     // The first run warms caches and the page pool up.
-    once(lab, offers, ways[0], asked.packets / 10)?;
+    once(lab, offers, &asked.xdp_bench, ways[0], asked.packets / 10)?;
     for repeat in 0..asked.repeat as usize {
         for turn in 0..ways.len() {
             if signals.stopped() {
@@ -68,9 +69,10 @@ fn measure(
             // In an order that moves by one with each repeat, so that drift hits all alike.
             let number = (turn + repeat) % ways.len();
             progress(&format!("repeat {}/{}: {}", repeat + 1, asked.repeat, ways[number].name));
-            let mut measured = once(lab, offers, ways[number], asked.packets)?;
+            let mut measured = once(lab, offers, &asked.xdp_bench, ways[number], asked.packets)?;
             let statistics = Statistics::enable()?;
-            measured.program_ns = once(lab, offers, ways[number], asked.packets / FOR_STATISTICS)?.program_ns;
+            measured.program_ns =
+                once(lab, offers, &asked.xdp_bench, ways[number], asked.packets / FOR_STATISTICS)?.program_ns;
             drop(statistics);
             rows.add(number, measured);
         }
@@ -80,9 +82,9 @@ fn measure(
 }
 
 /// One run of one way.
-fn once(lab: &Lab, offers: &Offers<'_>, way: &Way, packets: u32) -> Outcome<Measured> {
+fn once(lab: &Lab, offers: &Offers<'_>, rival: &Path, way: &Way, packets: u32) -> Outcome<Measured> {
     let receiver = lab.receiver();
-    ways::with(lab, way, |running| {
+    ways::with(lab, rival, way, |running| {
         let before = receiver.received().map_err(failed)?;
         let took = running.during(|| offers.send(packets, CPU).map_err(failed))?;
         let received = receiver.received().map_err(failed)? - before;
@@ -95,7 +97,8 @@ fn once(lab: &Lab, offers: &Offers<'_>, way: &Way, packets: u32) -> Outcome<Meas
 }
 
 /// The asked ways, or all that start here; `bare` always runs.
-fn chosen(lab: &Lab, names: &[String]) -> Outcome<Vec<&'static Way>> {
+fn chosen(lab: &Lab, asked: &Xdp) -> Outcome<Vec<&'static Way>> {
+    let names = &asked.readers;
     if let Some(unknown) = names.iter().find(|name| !WAYS.iter().any(|way| way.name == name.as_str())) {
         let known: Vec<&str> = WAYS.iter().map(|way| way.name).collect();
         return Err(Failure::arguments(format!("no reader is called {unknown}"))
@@ -103,8 +106,8 @@ fn chosen(lab: &Lab, names: &[String]) -> Outcome<Vec<&'static Way>> {
     }
     let mut chosen = Vec::new();
     for (number, way) in WAYS.iter().enumerate() {
-        let asked = names.is_empty() || number == 0 || names.iter().any(|name| name == way.name);
-        if asked && ways::starts(lab, way)? {
+        let wanted = names.is_empty() || number == 0 || names.iter().any(|name| name == way.name);
+        if wanted && ways::starts(lab, &asked.xdp_bench, way)? {
             chosen.push(way);
         }
     }

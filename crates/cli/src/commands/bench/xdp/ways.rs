@@ -12,6 +12,7 @@ use plumb_lab::flood::pin;
 use plumb_lab::{Lab, wait};
 use std::cell::Cell;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -93,9 +94,11 @@ impl Running<'_> {
     }
 }
 
-/// Does `work` while a way's program drops what comes to the lab's receiver; its own account is read at the end.
+/// Does `work` while a way's program drops what comes to the lab's receiver; its own account is read at the end. `rival`
+/// is where xdp-bench is.
 pub fn with<T>(
     lab: &Lab,
+    rival: &Path,
     way: &Way,
     work: impl FnOnce(&mut Running<'_>) -> Outcome<T>,
 ) -> Outcome<(T, Account)> {
@@ -108,10 +111,10 @@ pub fn with<T>(
         }
         How::XdpBench => {
             let floor = Floor::Drop.load(&mut storage)?;
-            let rival = Rival::start(lab, floor.program())?
+            let running = Rival::start(lab, rival, floor.program())?
                 .ok_or_else(|| Failure::failed("xdp-bench started before and does not now"))?;
             let worked = work(&mut Running { lab, asking: floor.program(), ring: None });
-            rival.end(lab, floor.program())?;
+            running.end(lab, floor.program())?;
             Ok((worked?, Account::default()))
         }
         How::Ours(time, events) => {
@@ -175,12 +178,12 @@ fn attach(lab: &Lab, program: BorrowedFd<'_>) -> Outcome<Attachment> {
 }
 
 /// Whether a way works on this machine. A rival that does not is told.
-pub fn starts(lab: &Lab, way: &Way) -> Outcome<bool> {
+pub fn starts(lab: &Lab, rival: &Path, way: &Way) -> Outcome<bool> {
     let How::XdpBench = way.how else { return Ok(true) };
     let mut storage = Storage::new();
     let floor = Floor::Drop.load(&mut storage)?;
-    match Rival::start(lab, floor.program())? {
-        Some(rival) => rival.end(lab, floor.program()).map(|()| true),
+    match Rival::start(lab, rival, floor.program())? {
+        Some(running) => running.end(lab, floor.program()).map(|()| true),
         None => {
             note("xdp-bench is not installed, or does not start here: it is left out");
             Ok(false)
@@ -192,10 +195,10 @@ struct Rival(Child);
 
 impl Rival {
     /// Starts it; `None` where it is not there or attaches nothing.
-    fn start(lab: &Lab, asking: BorrowedFd<'_>) -> Outcome<Option<Self>> {
+    fn start(lab: &Lab, rival: &Path, asking: BorrowedFd<'_>) -> Outcome<Option<Self>> {
         let receiver = lab.receiver();
-        let mut command = Command::new("xdp-bench");
-        command.args(["drop", "--mode", "native", receiver.interface]);
+        let mut command = Command::new(rival);
+        command.args(["drop", "-m", "native", receiver.interface]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(mut child) = receiver.spawn(&mut command) else { return Ok(None) };
         let attached = wait::until("xdp-bench to attach", PATIENCE, || {
