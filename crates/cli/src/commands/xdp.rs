@@ -1,6 +1,7 @@
 //! `plumb xdp`: what XDP does to packets, and what that costs.
 
 mod attaching;
+mod counted;
 mod counting;
 mod list;
 mod restore;

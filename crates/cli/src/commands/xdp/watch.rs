@@ -125,7 +125,6 @@ pub fn run(arguments: &Arguments, timed: bool, verbose: bool) -> Outcome<Exit> {
     let view = View {
         run: &run,
         programs,
-        outputs,
         by_cpu,
         timed,
         shown,
@@ -134,7 +133,7 @@ pub fn run(arguments: &Arguments, timed: bool, verbose: bool) -> Outcome<Exit> {
         clock_offset: support::clock_offset_ns(),
         ready: Moment::now(),
     };
-    let exit = view.observe(&mut signals, &mut command)?;
+    let exit = view.observe(outputs, &mut signals, &mut command)?;
     drop(cost.statistics);
     Ok(exit)
 }
