@@ -48,6 +48,9 @@ pub enum Error {
         /// The text's origin.
         what: String,
     },
+    /// An interface takes no frames any more.
+    #[error("{0}")]
+    Interface(String),
     /// A packet could not be built.
     #[error("cannot build the packet: {0}")]
     Frame(String),

@@ -12,11 +12,11 @@ crate::record! {
         threads: u32 as Id, "sending threads";
         asked_per_s: Option<f64> as Rate, "frames that were asked for; null for the highest rate and for a capture as timed";
         offered: u64 as Count, "frames handed to the kernel";
-        sent: u64 as Count, "those that the interface and its driver took";
+        sent: u64 as Count, "those that the interface and its driver took; by packet sockets those that it does not count as dropped, whoever sent these";
         errors: u64 as Count, "those that they did not take";
-        error: Option<String> as Text, "why, of the last one; null where the driver gave no reason: mostly a full ring";
+        error: Option<String> as Text, "why, of the last one that a reason was given for; null where the driver gave none: mostly a full ring";
         offered_bytes: u64 as Bytes, "bytes of the offered frames, without the FCS";
-        sent_per_s: Option<f64> as Rate, "the rate that was achieved; null where the interval is empty";
+        sent_per_s: Option<f64> as Rate, "the rate that was achieved; null where the interval is empty, and for a whole run of less than two frames";
         late_p50_ns: Option<u64> as Nanoseconds, "from the time that a frame was due to the call that sent it: median; null where frames have no time";
         late_p99_ns: Option<u64> as Nanoseconds, "the same, 99th percentile";
         late_max_ns: Option<u64> as Nanoseconds, "the same, at most";

@@ -160,17 +160,24 @@ static __always_inline void write_fields(void *data, __u32 size, __u64 number, _
 	}
 }
 
-/* Counts a frame and sends it. */
+/* Counts a frame and sends it. Where the interface was deleted or moved to another namespace, its entry in
+ * the map has gone with it (dev_map_notification in kernel/bpf/devmap.c), and no tracepoint tells of the
+ * frame. */
 static __always_inline int offer(__u32 size)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 
 	if (made_on != cpu)
 		made_on = cpu;
-	state.queued++;
 	state.offered++;
 	state.bytes += size;
-	return bpf_redirect_map(&traffic_port, 0, 0);
+	if (bpf_redirect_map(&traffic_port, 0, 0) != XDP_REDIRECT) {
+		state.refused++;
+		state.error = TRAFFIC_GONE;
+		return XDP_DROP;
+	}
+	state.queued++;
+	return XDP_REDIRECT;
 }
 
 SEC("xdp")

@@ -13,6 +13,10 @@ enum traffic_limits {
 	TRAFFIC_SLOT_BYTES = 3072, /* the longest of them: what surely fits a page beside its overheads */
 };
 
+enum traffic_errors {
+	TRAFFIC_GONE = 19, /* ENODEV: there is no interface to send by */
+};
+
 /* Where fields that differ between frames lie, in bytes from the start of the frame; 0: the frame has no such
  * field, or the header holds it as it is in all frames. */
 struct traffic_fields {

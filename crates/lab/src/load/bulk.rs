@@ -80,6 +80,7 @@ fn order(sender: &Host, receiver: &Host, rate: Rate) -> Result<Order> {
     Ok(Order {
         interface: sender.interface.to_owned(),
         ifindex: sender.ifindex,
+        queued: false,
         is_veth: true,
         what: What::Crafted(shape),
         rate: Some(rate),

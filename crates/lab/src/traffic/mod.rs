@@ -4,11 +4,15 @@
 //! [`prepare`] does all that can fail before the first frame, in the network namespace of the sending interface;
 //! [`Prepared::offer`] runs one thread per stream.
 
+mod affinity;
 mod capture;
 mod craft;
+mod dropped;
 mod network;
 mod pace;
 mod plan;
+mod progress;
+mod queue;
 mod rate;
 mod shape;
 mod size;
@@ -21,22 +25,24 @@ pub use capture::{Capture, Contents, Frame};
 pub use craft::craft;
 pub use network::Link;
 pub use plan::{least_size, plan};
+pub use progress::{Progress, Sum, Timing};
 pub use rate::{Bandwidth, Rate, RateError};
 pub use shape::{Shape, Transport};
 pub use size::{SizeError, Sizes};
 pub use stamp::Stamp;
-pub use stream::{Progress, Sum, Timing};
 pub use transport::Way;
 
 use crate::{Error, Result};
+use dropped::Account;
 use pace::Pace;
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
 use plumb_kernel::traffic::{Generator, LONGEST, Plan, Source};
+use queue::Replay;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use stream::{Replay, Stream, Work};
+use stream::{Calls, Common, Stream, Work};
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +63,8 @@ pub struct Order {
     pub interface: String,
     /// Its index.
     pub ifindex: u32,
+    /// A queueing discipline stands before its driver.
+    pub queued: bool,
     /// It is one end of a veth pair.
     pub is_veth: bool,
     /// What is to be sent.
@@ -122,7 +130,9 @@ pub fn prepare<'obj>(
     let (transports, generators) = match found {
         Some(found) => found,
         None => {
-            let one = |stream| transport::Transport::packet(&order.interface, Plan { stream, ..plan });
+            let account = Account::open(order.ifindex, order.queued)?;
+            let one =
+                |stream| transport::Transport::packet(&order.interface, Plan { stream, ..plan }, &account);
             let opened = (0..order.threads).map(one).collect::<Result<_>>();
             match (opened, fell_back) {
                 // What kept frames from going live is what has to be mended.
@@ -212,15 +222,15 @@ impl Prepared<'_> {
         beside: impl FnOnce(&dyn Fn() -> bool) -> T,
     ) -> (T, Result<()>) {
         let Self { order, transports, .. } = self;
-        let start = Instant::now();
+        let (order, start) = (&order, Instant::now());
+        let common = Common { interface: (&order.interface, order.ifindex), start, stop };
         std::thread::scope(|scope| {
             let mut running = Vec::new();
             for ((transport, progress), number) in transports.into_iter().zip(progress).zip(0..) {
                 let rate = order.rate.unwrap_or(Rate::Max);
                 let pace = Pace::new(rate, number, order.threads, order.time);
-                let mut stream = Stream::new(transport, pace, progress, stop);
-                stream.number = number;
-                stream.count = order.share(number);
+                let (count, calls) = (order.share(number), Calls::none(start));
+                let stream = Stream { common, transport, pace, number, count, progress, calls };
                 let work = match &order.what {
                     What::Crafted(_) => Work::Craft,
                     What::Captured(path, _) => Work::Replay(Replay {
@@ -229,7 +239,7 @@ impl Prepared<'_> {
                         again: order.time.is_some() || order.count.is_some(),
                     }),
                 };
-                running.push(scope.spawn(move || stream.run(start, work)));
+                running.push(scope.spawn(move || stream.run(work)));
             }
             let result = beside(&|| running.iter().all(std::thread::ScopedJoinHandle::is_finished));
             stop.store(true, Ordering::Relaxed);

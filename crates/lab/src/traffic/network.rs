@@ -9,6 +9,7 @@ use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage};
+use netlink_packet_route::stats::{StatsAttribute, StatsFilterMask, StatsMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -34,6 +35,8 @@ pub struct Link {
     pub carrier: bool,
     /// Longest IP packet.
     pub mtu: u32,
+    /// A queueing discipline stands before its driver.
+    pub queued: bool,
     /// What made it: `veth`, `bridge`, ...; `None` for hardware and the loopback.
     pub kind: Option<String>,
     /// Its frames begin with an Ethernet header.
@@ -94,12 +97,40 @@ impl Netlink {
     pub(super) fn link(&self, name: &str) -> Result<Option<Link>> {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        self.ask_link(message, name)
+    }
+
+    /// The interface with this index; `None` where there is none.
+    pub(super) fn link_at(&self, ifindex: u32) -> Result<Option<Link>> {
+        let mut message = LinkMessage::default();
+        message.header.index = ifindex;
+        self.ask_link(message, &ifindex.to_string())
+    }
+
+    fn ask_link(&self, message: LinkMessage, name: &str) -> Result<Option<Link>> {
         match self.ask(RouteNetlinkMessage::GetLink(message), 0) {
-            Ok(Some(RouteNetlinkMessage::NewLink(message))) => Ok(Some(read_link(name, &message))),
+            Ok(Some(RouteNetlinkMessage::NewLink(message))) => Ok(Some(read_link(&message))),
             Ok(_) => Ok(None),
             Err(error) if error.raw_os_error() == Some(Errno::ENODEV as i32) => Ok(None),
             Err(error) => Err(Error::io(format!("look at interface {name}"))(error)),
         }
+    }
+
+    /// Frames to be sent that the interface and its driver have dropped (`tx_dropped`).
+    pub(super) fn dropped(&self, ifindex: u32) -> Result<u64> {
+        let mut message = StatsMessage::default();
+        (message.header.ifindex, message.header.filter_mask) = (ifindex, StatsFilterMask::Link64);
+        let what = "an interface's counters";
+        match self
+            .ask(RouteNetlinkMessage::GetStats(message), 0)
+            .map_err(Error::io(format!("read {what}")))?
+        {
+            Some(RouteNetlinkMessage::NewStats(message)) => message.attributes.iter().find_map(|attribute| {
+                if let StatsAttribute::Link64(stats) = attribute { Some(stats.tx_dropped) } else { None }
+            }),
+            _ => None,
+        }
+        .ok_or_else(|| Error::Parse { what: what.to_owned() })
     }
 
     /// How a packet to `to` leaves by the interface; `None` where it does not.
@@ -175,15 +206,16 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
-fn read_link(name: &str, message: &LinkMessage) -> Link {
+fn read_link(message: &LinkMessage) -> Link {
     let has = |flag| message.header.flags.contains(flag);
     let mut link = Link {
-        name: name.to_owned(),
+        name: String::new(),
         index: message.header.index,
         mac: [0; 6],
         up: has(LinkFlags::Up),
         carrier: has(LinkFlags::LowerUp),
         mtu: u32::MAX,
+        queued: true,
         kind: None,
         ethernet: matches!(message.header.link_layer_type, LinkLayerType::Ether | LinkLayerType::Loopback),
         noarp: has(LinkFlags::Noarp) || has(LinkFlags::Loopback),
@@ -192,6 +224,8 @@ fn read_link(name: &str, message: &LinkMessage) -> Link {
         match attribute {
             LinkAttribute::Address(address) => link.mac = address.as_slice().try_into().unwrap_or_default(),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Qdisc(kind) => link.queued = kind != "noqueue",
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::LinkInfo(infos) => {
                 link.kind = infos.iter().find_map(|info| match info {
                     LinkInfo::Kind(kind) => Some(kind_name(kind)),

@@ -40,6 +40,11 @@ impl Pace {
         now >= self.end
     }
 
+    /// When nothing more will be due; infinite where there is no such time.
+    pub(super) fn end(&self) -> f64 {
+        self.end
+    }
+
     /// How many frames are to have been sent by `now`; `None`: as many as possible.
     pub(super) fn due(&self, now: f64) -> Option<u64> {
         let Some(rate) = self.rate else { return if self.over(now) { Some(0) } else { None } };

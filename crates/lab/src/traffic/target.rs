@@ -83,6 +83,17 @@ pub fn link(name: &str) -> Result<Found<Link>> {
     })
 }
 
+/// What has become of an interface that took frames and takes none any more; `None` where it looks as it did.
+pub(super) fn lost(name: &str, ifindex: u32) -> Option<String> {
+    let name = name.to_owned();
+    match Netlink::open().and_then(|netlink| netlink.link_at(ifindex)).ok()? {
+        None => Some(format!("interface {name} was deleted or moved to another network namespace")),
+        Some(link) if !link.up => Some(Obstacle::Down(name).to_string()),
+        Some(link) if !link.carrier => Some(Obstacle::NoCarrier(name).to_string()),
+        Some(_) => None,
+    }
+}
+
 /// Whether frames of `longest` bytes, of which a VLAN tag does not count, fit the interface.
 pub fn fits(link: &Link, longest: u32, tagged: bool) -> Found<()> {
     let most = link.mtu.saturating_add(14 + if tagged { 4 } else { 0 });

@@ -2,11 +2,13 @@
 
 use super::capture::Frame;
 use super::craft::craft;
+use super::dropped::{Account, Dropped};
 use crate::packet::bound_socket;
 use crate::{Error, Result};
 use plumb_kernel::support;
 use plumb_kernel::traffic::{BATCH, Batches, Plan, SLOTS, Sender, State};
 use std::io::IoSlice;
+use std::sync::Arc;
 
 /// Crafted frames of one call without a rate: a call ends in a millisecond or two, and costs next to nothing of it.
 const MOST: u32 = 4096;
@@ -39,18 +41,20 @@ pub(super) enum Transport {
 /// A packet socket with room for a batch of frames.
 pub(super) struct Packets {
     batches: Batches,
+    dropped: Dropped,
     plan: Plan,
     frames: Vec<Vec<u8>>,
     clock_offset: i64,
 }
 
 impl Transport {
-    /// A packet socket on `interface` of the calling thread's namespace.
-    pub(super) fn packet(interface: &str, plan: Plan) -> Result<Self> {
+    /// A packet socket on `interface` of the calling thread's namespace, which drops as `account` tells.
+    pub(super) fn packet(interface: &str, plan: Plan, account: &Arc<Account>) -> Result<Self> {
         let batches = Batches::new(bound_socket(interface)?);
         let frames = vec![Vec::new(); BATCH];
         Ok(Self::Packet(Box::new(Packets {
             batches,
+            dropped: Dropped::new(Arc::clone(account)),
             plan,
             frames,
             clock_offset: support::clock_offset_ns(),
@@ -101,8 +105,24 @@ impl Transport {
             Self::Packet(packets) => {
                 let slices: Vec<IoSlice<'_>> =
                     frames.iter().map(|frame| IoSlice::new(&frame.bytes)).collect();
-                Ok(packets.batches.send(&slices)?)
+                send(&mut packets.batches, &mut packets.dropped, &slices)
             }
+        }
+    }
+
+    /// Finds out what became of all frames so far.
+    pub(super) fn settle(&mut self) {
+        match self {
+            Self::Live(_) => {}
+            Self::Packet(packets) => packets.dropped.settle(packets.batches.state()),
+        }
+    }
+
+    /// Frames that are known to be sent.
+    pub(super) fn confirmed(&self) -> u64 {
+        match self {
+            Self::Live(_) => self.state().offered - self.state().refused,
+            Self::Packet(packets) => packets.dropped.confirmed(),
         }
     }
 
@@ -110,7 +130,10 @@ impl Transport {
     pub(super) fn state(&self) -> State {
         match self {
             Self::Live(sender) => sender.state(),
-            Self::Packet(packets) => packets.batches.state(),
+            Self::Packet(packets) => {
+                let state = packets.batches.state();
+                State { refused: state.refused + packets.dropped.silently(), ..state }
+            }
         }
     }
 }
@@ -125,6 +148,12 @@ impl Packets {
             craft(plan, number, sequence, now, frame);
         }
         let slices: Vec<IoSlice<'_>> = self.frames[..times].iter().map(|frame| IoSlice::new(frame)).collect();
-        Ok(self.batches.send(&slices)?)
+        send(&mut self.batches, &mut self.dropped, &slices)
     }
+}
+
+fn send(batches: &mut Batches, dropped: &mut Dropped, frames: &[IoSlice<'_>]) -> Result<()> {
+    batches.send(frames)?;
+    dropped.look(batches.state());
+    Ok(())
 }

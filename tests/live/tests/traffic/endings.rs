@@ -87,19 +87,3 @@ fn it_sends_without_privileges() -> TestResult {
         Ok(())
     })
 }
-
-#[test]
-fn an_interface_that_goes_away_ends_it() -> TestResult {
-    within(|lab| {
-        let target = lab.receiver().v4.to_string();
-        for way in crate::scene::WAYS {
-            let running = traffic(lab, &["--dst", &target, "--rate", "1k", "--transport", way])?.start()?;
-            lab.sender().ip(&[&format!("link set {} down", lab.sender().interface)])?;
-            let finished = running.wait()?;
-            ensure!(finished.status.code() == Some(1), "{way}: {:?} {}", finished.status, finished.stderr);
-            ensure!(finished.stderr.contains("ended early"), "{}", finished.stderr);
-            lab.restore(plumb_lab::Role::Sender)?;
-        }
-        Ok(())
-    })
-}

@@ -5,6 +5,7 @@
 mod arrival;
 mod endings;
 mod frames;
+mod losses;
 mod obstacles;
 mod pace;
 mod replay;

@@ -5,6 +5,7 @@ use anyhow::{Context, ensure};
 use plumb_live::TestResult;
 use plumb_live::machine::emulated;
 use serde_json::Value;
+use std::time::Instant;
 
 /// Whether a machine that is busy with other things kept a thread from its timetable for so long that it gave time up
 /// (100 ms, see the engine's `pace`), or nearly so.
@@ -84,6 +85,34 @@ fn as_fast_as_possible_is_fast_and_says_what_was_not_taken() -> TestResult {
             plumb_lab::wait::for_count("datagrams", before + sent, || lab.receiver().nstat("UdpNoPorts"))?;
             let arrived = lab.receiver().nstat("UdpNoPorts")? - before;
             ensure!(arrived == sent, "{way}: {arrived} of {sent}: {record}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_run_takes_the_time_that_it_took() -> TestResult {
+    within(|lab| {
+        let target = lab.receiver().v4.to_string();
+        for (args, frames) in [
+            (&["--rate", "0.5", "--for", "300ms"][..], 1),
+            (&["--rate", "0.0001", "--for", "300ms"], 1),
+            (&["--rate", "0.5", "--count", "1"], 1),
+            (&["--rate", "100", "--count", "21"], 21),
+        ] {
+            let start = Instant::now();
+            let record = send(lab, &[&["--dst", &target], args].concat())?;
+            let took = u64::try_from(start.elapsed().as_nanos())?;
+            let said = number(&record, "duration_ns")?;
+            ensure!(said <= took && number(&record, "sent")? == frames, "{args:?} took {took}: {record}");
+            if args.contains(&"--for") {
+                ensure!(said >= 300_000_000, "{args:?}: {record}");
+            }
+            match record["sent_per_s"].as_f64() {
+                None => ensure!(frames == 1 && record["sent_per_s"].is_null(), "{args:?}: {record}"),
+                // 21 frames have 20 pauses.
+                Some(rate) => ensure!(frames == 21 && rate <= 100.1, "{args:?}: {record}"),
+            }
         }
         Ok(())
     })

@@ -2,6 +2,7 @@
 
 mod order;
 mod view;
+mod words;
 
 use crate::args::observing::Ends;
 use crate::args::traffic::Traffic as Arguments;

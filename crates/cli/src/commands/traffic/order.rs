@@ -41,6 +41,7 @@ pub fn plan(arguments: &Arguments) -> Outcome<(Order, Vec<String>)> {
     let order = Order {
         interface: link.name,
         ifindex: link.index,
+        queued: link.queued,
         is_veth: link.kind.as_deref() == Some("veth"),
         what,
         rate,

@@ -1,5 +1,6 @@
 //! What a run shows: records, a line that is redrawn, and the totals.
 
+use super::words;
 use crate::clock::{Moment, Span};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::outputs::Outputs;
@@ -7,12 +8,14 @@ use crate::pipeline::End;
 use crate::plan::{Run, Stdout};
 use crate::{account, text};
 use plumb_kernel::support;
-use plumb_lab::traffic::{Order, Progress, Rate, Sum, Way};
+use plumb_lab::traffic::{Order, Progress, Rate, Sum, Way, What};
 use plumb_records::histogram::Histogram;
 use plumb_records::ledger::Ledger;
 use plumb_records::traffic::Traffic;
-use plumb_sinks::text::units;
 use std::io;
+
+/// Columns of a terminal that does not tell.
+const WIDTH: usize = 80;
 
 /// A run as it is shown.
 pub struct View<'a> {
@@ -60,13 +63,17 @@ impl<'a> View<'a> {
         self.outputs.flush();
         if self.people() {
             let rate = match self.order.rate {
-                Some(Rate::PerSecond(rate)) => units::rate(rate),
+                Some(Rate::PerSecond(rate)) => words::rate(rate),
                 Some(Rate::Max) => "as fast as possible".to_owned(),
                 None => "as captured".to_owned(),
             };
             self.outputs.say(&format!("Sending by {} ({mechanism}): {rate}\n", self.order.interface));
         }
         Ok(())
+    }
+
+    fn captured(&self) -> bool {
+        matches!(self.order.what, What::Captured(..))
     }
 
     fn people(&self) -> bool {
@@ -97,9 +104,10 @@ impl<'a> View<'a> {
         }
         self.outputs.flush();
         match self.run.stdout {
-            Stdout::Plain => self.outputs.say(&format!("{}\n", line(&row))),
+            Stdout::Plain => self.outputs.say(&format!("{}\n", words::line(&row))),
             Stdout::Live | Stdout::Summary if self.run.redrawable => {
-                self.outputs.say(&format!("\r{}\x1b[K", line(&row)));
+                let columns = text::width().unwrap_or(WIDTH);
+                self.outputs.say(&format!("\r{}\x1b[K", words::short(&words::line(&row), columns)));
             }
             Stdout::Live | Stdout::Summary | Stdout::Records(_) => {}
         }
@@ -114,7 +122,7 @@ impl<'a> View<'a> {
         let ended = Moment(sum.ended).max(last.start);
         let last = Span { end: if sum.ended > 0 { ended } else { last.end }, ..last };
         let whole = Span { start: self.ready, end: last.end };
-        let total = self.row(&sum, whole);
+        let total = Traffic { sent_per_s: achieved(&sum, whole), ..self.row(&sum, whole) };
         let row = if self.run.periodic { self.row(&sum.since(&self.before), last) } else { total.clone() };
         self.outputs.write(&row);
         let ledger = self.ledger(&sum, last.end);
@@ -122,9 +130,9 @@ impl<'a> View<'a> {
         self.outputs.flush();
         if self.people() {
             let over = if self.run.redrawable { "\r\x1b[K" } else { "" };
-            self.outputs.say(&format!("{over}{}\n", sentence(&total, self.way)));
+            self.outputs.say(&format!("{over}{}\n", words::sentence(&total, self.captured())));
         } else if self.run.verbose {
-            text::note(sentence(&total, self.way));
+            text::note(words::sentence(&total, self.captured()));
         }
         self.outputs.result()?;
         sent.map_err(|error| Failure::failed("the sending ended early").because(error))?;
@@ -170,58 +178,29 @@ impl<'a> View<'a> {
     }
 }
 
+/// The rate of a whole run; `None` where a single frame has none. A run that ended with its last frame has one pause less
+/// than frames, one that ended by its time has as many.
+fn achieved(sum: &Sum, span: Span) -> Option<f64> {
+    let sent = sum.offered.saturating_sub(sum.refused);
+    let pauses = sent - u64::from(sum.all_sent).min(sent);
+    (sent > 1 && !span.duration().is_zero()).then(|| text::per_second(pauses, span.duration()))
+}
+
 fn largest(times: &Histogram) -> Option<u64> {
     (times.count() > 0).then_some(times.max)
 }
 
-/// One interval for people.
-fn line(row: &Traffic) -> String {
-    let mut parts = vec![
-        format!("sent {}", units::count(row.sent)),
-        units::rate(row.sent_per_s.unwrap_or_default()),
-        units::rate(bits_per_second(row)).replace("/s", "bit/s"),
-        format!("errors {}", units::count(row.errors)),
-    ];
-    if let Some(late) = row.late_p99_ns {
-        parts.push(format!("late p99 {}", units::duration(late)));
-    }
-    if let Some(gap) = row.gap_max_ns {
-        parts.push(format!("longest gap {}", units::duration(gap)));
-    }
-    parts.join(", ")
-}
+#[cfg(test)]
+mod tests {
+    use super::achieved;
+    use crate::clock::{Moment, Span};
+    use plumb_lab::traffic::Sum;
 
-#[allow(clippy::cast_precision_loss, reason = "a rate for people")]
-fn bits_per_second(row: &Traffic) -> f64 {
-    row.offered_bytes as f64 * 8e9 / row.duration_ns.max(1) as f64
-}
-
-/// The whole run in one sentence.
-fn sentence(total: &Traffic, way: Way) -> String {
-    let mut text = format!(
-        "{} packets sent of {} offered ({}) in {} by {}: {}",
-        units::count(total.sent),
-        units::count(total.offered),
-        units::bytes(total.offered_bytes),
-        units::duration(total.duration_ns),
-        match way {
-            Way::Live => "live frames",
-            Way::Packet => "packet sockets",
-        },
-        units::rate(total.sent_per_s.unwrap_or_default()),
-    );
-    text += &format!(", {}", units::rate(bits_per_second(total)).replace("/s", "bit/s"));
-    if let Some(asked) = total.asked_per_s {
-        text += &format!("; {} asked", units::rate(asked));
+    #[test]
+    fn frames_have_pauses_between_them() {
+        let second = Span { start: Moment(0), end: Moment(1_000_000_000) };
+        let rate = |offered, all_sent| achieved(&Sum { offered, all_sent, ..Sum::default() }, second);
+        assert_eq!((rate(11, true), rate(10, false)), (Some(10.0), Some(10.0)));
+        assert_eq!((rate(1, true), rate(1, false), rate(0, true)), (None, None, None));
     }
-    if let (Some(p50), Some(p99), Some(max)) = (total.late_p50_ns, total.late_p99_ns, total.late_max_ns) {
-        let [p50, p99, max] = [p50, p99, max].map(units::duration);
-        text += &format!("; late by {p50} (median), {p99} (p99), {max} at most");
-    }
-    match (total.errors, &total.error) {
-        (0, _) => text += "; no errors",
-        (errors, None) => text += &format!("; {} not taken by the interface", units::count(errors)),
-        (errors, Some(error)) => text += &format!("; {} not taken: {error}", units::count(errors)),
-    }
-    text
 }
