@@ -7,6 +7,7 @@ mod batch;
 mod child;
 mod clock;
 mod commands;
+mod counted;
 mod enrich;
 mod failure;
 mod meter;

@@ -11,6 +11,7 @@ use crate::privileges;
 use crate::screen::Screen;
 use crate::signals::Signals;
 use caps::Capability;
+use plumb_records::ledger::Ledger;
 use std::fs::File;
 use std::process::ExitStatus;
 
@@ -27,6 +28,14 @@ pub enum End {
     Command(ExitStatus),
     /// The output takes no more: its reader is gone, or it failed.
     Output,
+}
+
+/// How a run went.
+pub struct Seen {
+    /// What ended it.
+    pub end: End,
+    /// The account of the packets.
+    pub ledger: Ledger,
 }
 
 /// What a command does in the loop.

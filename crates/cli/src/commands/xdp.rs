@@ -1,7 +1,6 @@
 //! `plumb xdp`: what XDP does to packets, and what that costs.
 
 mod attaching;
-mod counted;
 mod counting;
 mod list;
 mod restore;

@@ -1,11 +1,11 @@
 //! One record per dropped packet. Nothing is allocated per packet, unless its stack was asked for.
 
 use super::Outside;
-use super::view::{Seen, View};
+use super::view::View;
 use crate::batch::Batch;
 use crate::clock::{Moment, Span};
 use crate::failure::Outcome;
-use crate::pipeline::{End, Observed, Stop, observe as run_loop};
+use crate::pipeline::{End, Observed, Seen, Stop, observe as run_loop};
 use plumb_kernel::probes::drops::{Drops, Event};
 use plumb_kernel::ring::Ring;
 use plumb_records::drop::DropRow;

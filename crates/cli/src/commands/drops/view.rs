@@ -6,7 +6,7 @@ use crate::clock::{Moment, Span};
 use crate::enrich::Names;
 use crate::failure::{Exit, Outcome};
 use crate::outputs::Outputs;
-use crate::pipeline::End;
+use crate::pipeline::Seen;
 use crate::plan::{Run, Stdout};
 use crate::{account, text};
 use plumb_kernel::probes::drops::{Config, Drops, Group};
@@ -25,14 +25,6 @@ pub struct View<'a> {
     pub outputs: Outputs,
     /// Everything was attached then.
     pub ready: Moment,
-}
-
-/// How a run went.
-pub struct Seen {
-    /// What ended it.
-    pub end: End,
-    /// The account of the packets.
-    pub ledger: Ledger,
 }
 
 impl View<'_> {

@@ -1,13 +1,14 @@
 //! Actions, counted by our own programs.
 
-use super::counted::{self, Counted, Since};
-use super::run::{Seen, View};
+use super::run::View;
 use super::sample::{self, Part, Sample};
 use super::table::{self, Frame, Row};
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
+use crate::counted::{self, Counted, Since};
 use crate::failure::Outcome;
 use crate::outputs::Outputs;
+use crate::pipeline::Seen;
 use crate::signals::Signals;
 use crate::text;
 use plumb_kernel::probes::xdp::{self, Action, Fault, Xdp};

@@ -12,7 +12,7 @@ use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::outputs::Outputs;
-use crate::pipeline::{self, End};
+use crate::pipeline::{self, Seen};
 use crate::plan::{Run, Stdout};
 use crate::signals::Signals;
 use crate::{account, text};
@@ -58,12 +58,6 @@ pub struct View<'a> {
     /// What two readings of the clock tell of nothing.
     pub clock_cost_ns: Option<u64>,
     faults: Option<Faults<'a>>,
-}
-
-/// How a run went.
-pub struct Seen {
-    pub end: End,
-    pub ledger: Ledger,
 }
 
 /// Plans, attaches, observes, concludes.

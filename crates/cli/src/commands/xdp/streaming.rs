@@ -1,12 +1,12 @@
 //! One record per packet. Nothing is allocated per packet.
 
-use super::run::{Seen, View};
+use super::run::View;
 use super::sample;
 use crate::batch::Batch;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::Outcome;
-use crate::pipeline::{End, Observed, Stop, observe as run_loop};
+use crate::pipeline::{End, Observed, Seen, Stop, observe as run_loop};
 use crate::signals::Signals;
 use plumb_kernel::probes::xdp::{self, Event, Shared, Xdp};
 use plumb_kernel::ring::Ring;

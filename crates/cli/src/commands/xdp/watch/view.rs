@@ -6,7 +6,7 @@ use super::table::{self, Frame, Row};
 use crate::account;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
-use crate::commands::xdp::counted::{self, Counted, Since};
+use crate::counted::{self, Counted, Since};
 use crate::failure::{Exit, Outcome};
 use crate::outputs::Outputs;
 use crate::pipeline::{self, End};

@@ -1,12 +1,11 @@
 //! The loop of what is counted, whoever counts it: read each interval or once, at the end; written, shown, summed up.
 
-use super::run::Seen;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::{Failure, Outcome};
 use crate::meter::{self, Meter};
 use crate::outputs::Outputs;
-use crate::pipeline::{End, Observed, Stop, observe as run_loop};
+use crate::pipeline::{End, Observed, Seen, Stop, observe as run_loop};
 use crate::plan::{Run, Stdout};
 use crate::screen::{Screen, fit};
 use crate::signals::Signals;
