@@ -195,10 +195,12 @@ pub enum Transport {
 /// Waits for the end of its standard input and restores a program: see [`crate::commands::xdp`].
 #[derive(Debug, Args)]
 pub struct Restore {
+    pub interface: String,
     pub ifindex: u32,
-    pub ours: u32,
-    pub program: u32,
     #[arg(value_enum)]
     pub mode: Mode,
-    pub link: Option<u32>,
+    /// Numbers of inherited descriptors: our program, theirs, and the links that theirs was in.
+    pub ours: i32,
+    pub theirs: i32,
+    pub links: Vec<i32>,
 }

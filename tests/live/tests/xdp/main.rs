@@ -9,3 +9,4 @@ mod lifecycle;
 mod refusals;
 mod replacing;
 mod scene;
+mod theirs;

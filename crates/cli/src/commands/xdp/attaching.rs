@@ -17,59 +17,68 @@ pub fn attach(
     restoring: &mut Vec<Restoring>,
 ) -> Outcome<()> {
     let mut occupants = Vec::new();
-    for (target, program) in targets.all.iter().zip(programs.iter()) {
-        let (index, asking) = (target.index, program.program());
-        let occupant = inside(targets, || xdp::occupant(index, asking))?;
+    for target in &targets.all {
+        let index = target.index;
+        let occupant = inside(targets, || xdp::occupant(index))?;
         if let Some(occupant) = occupant.as_ref().filter(|_| !asked.replace) {
             return Err(occupied(target, occupant));
         }
         occupants.push(occupant);
     }
-    for number in 0..programs.len() {
-        let (target, program) = (&targets.all[number], &mut programs[number]);
-        for change in changes(target, asked.mode) {
-            note(change);
-        }
-        let (index, wanted) = (target.index, asked.mode);
-        let occupant = occupants[number].take();
-        let attachment = inside(targets, || enter(program.program(), index, wanted, occupant))
-            .map_err(|failure| named(&targets.all[number], failure))?;
+    for (number, occupant) in occupants.into_iter().enumerate() {
+        let attachment = match occupant {
+            Some(occupant) => {
+                let next = replace(targets, number, programs[number].program(), asked.mode, occupant);
+                let (taking, attachment) =
+                    next.map_err(|failure| failure.about(&targets.all[number].name))?;
+                restoring.push(taking);
+                attachment
+            }
+            None => {
+                changes(&targets.all[number], asked.mode).iter().for_each(note);
+                let (index, program) = (targets.all[number].index, programs[number].program());
+                inside(targets, || xdp::attach(program, index, asked.mode))
+                    .map_err(|failure| failure.about(&targets.all[number].name))?
+            }
+        };
         let target = &mut targets.all[number];
         target.mode = Some(attachment.mode);
         if let Some(why) = &attachment.not_native {
             note(format_args!("{}: generic mode, because {why}", target.name));
         }
-        let program_id = target.program.id;
-        if let Some(displaced) = &attachment.displaced {
-            restoring.push(Restoring::prepare(targets, index, program_id, displaced)?);
-            note(format_args!(
-                "{}: took the place of program {}, which is restored at the end",
-                targets.all[number].name, displaced.program_id
-            ));
-        }
-        program.attachment = Some(attachment);
+        programs[number].attachment = Some(attachment);
     }
     Ok(())
 }
 
-fn enter(
+/// Takes the place of a program. Before anything changes, the process that restores it is ready.
+fn replace(
+    targets: &Targets,
+    number: usize,
     program: BorrowedFd<'_>,
-    index: u32,
     wanted: Option<Mode>,
-    occupant: Option<Occupant>,
-) -> Result<Attachment, Error> {
-    match occupant {
-        Some(occupant) => xdp::replace(program, index, wanted, occupant),
-        None => xdp::attach(program, index, wanted),
+    occupant: Occupant,
+) -> Outcome<(Restoring, Attachment)> {
+    let target = &targets.all[number];
+    let held = occupant.hold(target.index)?;
+    let mut restoring = Restoring::prepare(targets, number, program, held)?;
+    // In a link nothing but the program changes.
+    if restoring.held.by_netlink() {
+        changes(target, wanted).iter().for_each(note);
     }
+    // An error lets the process restore what has given way by then.
+    let attachment = inside(targets, || restoring.held.displace(program, target.index, wanted))?;
+    restoring.told = true;
+    let (id, name) = (restoring.held.id, &restoring.held.name);
+    note(format_args!(
+        "{}: took the place of program {id} {name}, which is restored at the end",
+        target.name
+    ));
+    Ok((restoring, attachment))
 }
 
 fn inside<T: Send>(targets: &Targets, work: impl FnOnce() -> Result<T, Error> + Send) -> Outcome<T> {
     Ok(targets.netns.within(work)?.map_err(cannot_enter)??)
-}
-
-fn named(target: &Target, failure: Failure) -> Failure {
-    failure.about(&target.name)
 }
 
 fn occupied(target: &Target, occupant: &Occupant) -> Failure {

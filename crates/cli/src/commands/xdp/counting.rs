@@ -79,6 +79,8 @@ impl Counted for Programs<'_, '_, '_> {
     }
 
     fn detach(&mut self) {
+        // What went away since the last look is told before we detach ourselves.
+        self.view.look(self.programs);
         self.programs.iter_mut().for_each(Xdp::detach);
         xdp::quiesce();
     }

@@ -103,11 +103,21 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     } else {
         counting::observe(&mut programs, &mut view, &mut signals, &mut command)?
     };
-    restoring.into_iter().for_each(Restoring::finish);
+    let restored = restore(restoring, &view.targets);
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());
     }
-    conclude(view, &seen)
+    let exit = conclude(view, &seen)?;
+    Ok(if restored { exit } else { Exit::Failed })
+}
+
+/// Gives back what gave way; false where something of it is not back. All are let go before one is waited for.
+fn restore(restoring: Vec<Restoring>, targets: &Targets) -> bool {
+    let deleted = |number: usize| targets.all[number].told == Some(target::Gone::Deleted);
+    restoring.into_iter().fold(true, |all, one| {
+        let deleted = deleted(one.number);
+        one.finish(deleted) && all
+    })
 }
 
 /// Loads a program for each interface; nothing is attached yet.

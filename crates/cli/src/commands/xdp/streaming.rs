@@ -57,6 +57,8 @@ pub fn observe(
             Streaming { ring: &mut ring, programs, writer: &writer, looked: ready, none_left: false };
         run_loop(run, ready, signals, command.as_mut(), &mut streaming)?.0
     };
+    // What went away since the last look is told before we detach ourselves.
+    writer.borrow_mut().view.look(programs);
     programs.iter_mut().for_each(Xdp::detach);
     xdp::quiesce();
     let detached = Moment::now();

@@ -3,7 +3,7 @@
 use crate::failure::{Exit, Failure, Outcome};
 use crate::plan::netns::Netns;
 use plumb_kernel::netdev::Inside;
-use plumb_kernel::probes::xdp::{Mode, Xdp};
+use plumb_kernel::probes::xdp::{Mode, Whereabouts, Xdp};
 use plumb_kernel::session::Attached;
 use std::io;
 
@@ -20,17 +20,43 @@ pub struct Target {
     pub program: Attached,
     /// The mode that the program runs in, once attached.
     pub mode: Option<Mode>,
-    /// It is deleted or was moved to another namespace, and that was told.
+    /// What has become of it meanwhile and was told.
     pub told: Option<Gone>,
 }
 
-/// Where an interface went.
+/// Where an interface, or our program on it, went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
     /// It is deleted: its program counts no more.
     Deleted,
     /// It is in another namespace: its program goes on there.
     Moved,
+    /// Somebody has detached our program.
+    Detached,
+    /// Another program is in the link that ours was in, which may come back.
+    Replaced(u32),
+}
+
+impl Gone {
+    /// In words, of the interface `name`.
+    fn news(self, name: &str) -> String {
+        match self {
+            Self::Deleted => format!("{name} is deleted: what was counted on it stays in the totals"),
+            Self::Moved => {
+                format!(
+                    "{name} was moved to another network namespace: the program goes on there and is counted"
+                )
+            }
+            Self::Detached => {
+                format!(
+                    "{name}: our program was detached by somebody else: what was counted stays in the totals"
+                )
+            }
+            Self::Replaced(by) => {
+                format!("{name}: program {by} took the place of ours, which counts nothing meanwhile")
+            }
+        }
+    }
 }
 
 /// The namespace of a run and its interfaces.
@@ -86,27 +112,30 @@ impl Targets {
     pub fn look(&mut self, programs: &[Xdp<'_>]) -> Vec<String> {
         let mut news = Vec::new();
         for (target, program) in self.all.iter_mut().zip(programs) {
-            let gone = match program.ifindex() {
-                None => Gone::Deleted,
-                Some(_) if self.inside.name(target.index).is_none() => Gone::Moved,
-                Some(_) => continue,
+            // A name that is gone is gone before the kernel detaches the program (unregister_netdevice_many).
+            let Some(whereabouts) = program.whereabouts() else { continue };
+            let gone = match (whereabouts, self.inside.name(target.index)) {
+                (Whereabouts::Detached, None) => Gone::Deleted,
+                (Whereabouts::Detached, Some(_)) => Gone::Detached,
+                (Whereabouts::Replaced(by), _) => Gone::Replaced(by),
+                (Whereabouts::Attached, None) => Gone::Moved,
+                (Whereabouts::Attached, Some(_)) => {
+                    if let Some(Gone::Replaced(_)) = target.told.take() {
+                        news.push(format!("{}: our program is back", target.name));
+                    }
+                    continue;
+                }
             };
             if target.told != Some(gone) {
                 target.told = Some(gone);
-                let name = &target.name;
-                news.push(match gone {
-                    Gone::Deleted => format!("{name} is deleted: what was counted on it stays in the totals"),
-                    Gone::Moved => format!(
-                        "{name} was moved to another network namespace: the program goes on there and is counted"
-                    ),
-                });
+                news.push(gone.news(&target.name));
             }
         }
         news
     }
 
-    /// Whether no interface is left.
+    /// Whether no interface has our program any more.
     pub fn none_left(&self) -> bool {
-        self.all.iter().all(|target| target.told == Some(Gone::Deleted))
+        self.all.iter().all(|target| matches!(target.told, Some(Gone::Deleted | Gone::Detached)))
     }
 }

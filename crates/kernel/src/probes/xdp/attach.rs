@@ -1,12 +1,11 @@
-//! Attaching to an interface: what is there already, in which mode we get in, and how it is given back.
+//! Attaching to an interface: what is there already, and in which mode we get in.
 //!
 //! Everything here asks and acts in the network namespace of the calling thread; links work from anywhere once made.
 
 use crate::error::{Class, Error};
-use crate::session::failed;
 use crate::{links, sys};
-use libbpf_rs::query::{LinkInfo, LinkInfoIter, LinkTypeInfo};
-use libbpf_rs::{Program, Xdp, XdpFlags};
+use libbpf_rs::query::{LinkInfo, LinkTypeInfo};
+use libbpf_rs::{Program, XdpFlags, libbpf_sys};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -29,7 +28,7 @@ impl Mode {
     }
 
     /// `XDP_FLAGS_*_MODE`.
-    const fn flags(self) -> XdpFlags {
+    pub(super) const fn flags(self) -> XdpFlags {
         match self {
             Self::Native => XdpFlags::DRV_MODE,
             Self::Generic => XdpFlags::SKB_MODE,
@@ -46,7 +45,7 @@ pub struct Occupant {
     pub name: Option<String>,
     /// Its mode; `None` where it is offloaded to the hardware.
     pub mode: Option<Mode>,
-    program: Result<OwnedFd, String>,
+    pub(super) program: Result<OwnedFd, String>,
 }
 
 impl Occupant {
@@ -58,42 +57,90 @@ impl Occupant {
 }
 
 /// What is attached to an interface now.
-pub fn occupant(ifindex: u32, asking: BorrowedFd<'_>) -> Result<Option<Occupant>, Error> {
-    let index = index(ifindex)?;
-    let found = Xdp::new(asking)
-        .query(index, XdpFlags::NONE)
-        .map_err(|error| failed("cannot ask which XDP program is attached".into(), &error))?;
-    let places = [
-        (found.drv_prog_id, Some(Mode::Native)),
-        (found.skb_prog_id, Some(Mode::Generic)),
-        (found.hw_prog_id, None),
-    ];
-    let Some((id, mode)) = places.into_iter().find(|(id, _)| *id != 0) else { return Ok(None) };
+pub fn occupant(ifindex: u32) -> Result<Option<Occupant>, Error> {
+    let found = links::query_xdp(ifindex)
+        .map_err(|error| failed_io("cannot ask which XDP program is attached", &error))?;
+    let Some((id, mode)) = occupied(&found) else { return Ok(None) };
     let program = Program::fd_from_id(id).map_err(|error| error.to_string());
     let name = program.as_ref().ok().and_then(|program| sys::program_facts(program.as_fd()).ok());
     Ok(Some(Occupant { id, name: name.map(|facts| facts.name), mode, program }))
 }
 
+/// The program that the kernel names, and its mode: `None` where it is offloaded.
+pub(super) fn occupied(found: &libbpf_sys::bpf_xdp_query_opts) -> Option<(u32, Option<Mode>)> {
+    let places = [
+        (found.drv_prog_id, Some(Mode::Native)),
+        (found.skb_prog_id, Some(Mode::Generic)),
+        (found.hw_prog_id, None),
+    ];
+    places.into_iter().find(|(id, _)| *id != 0)
+}
+
 /// A program of ours on an interface. It is attached until this is dropped, also where the process is killed.
 #[derive(Debug)]
 pub struct Attachment {
-    pub(super) link: OwnedFd,
+    link: OwnedFd,
+    /// The kernel's id of our program.
+    program: u32,
     /// The mode that it runs in.
     pub mode: Mode,
     /// Why it does not run in native mode, where that was tried.
     pub not_native: Option<String>,
-    /// What was there before.
-    pub displaced: Option<Displaced>,
+    /// What the link held before, and what it holds now, where it is somebody else's.
+    guest: Option<(OwnedFd, OwnedFd)>,
+}
+
+/// Where a program of ours is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// On its interface, in whatever network namespace that is.
+    Attached,
+    /// In a link that the owner has put this program into meanwhile.
+    Replaced(u32),
+    /// On none: its interface is deleted, or somebody has detached it.
+    Detached,
 }
 
 impl Attachment {
-    /// Index of the interface now, in whatever namespace it is; `None` where it is deleted.
-    pub(super) fn ifindex(&self) -> Option<u32> {
-        match LinkInfo::from_fd(self.link.as_fd()).ok()?.info {
-            LinkTypeInfo::Xdp(xdp) => Some(xdp.ifindex).filter(|index| *index != 0),
-            _ => None,
+    /// A program in a link of ours.
+    fn own(program: BorrowedFd<'_>, link: OwnedFd, mode: Mode, not_native: Option<String>) -> Self {
+        Self { link, program: id_of(program), mode, not_native, guest: None }
+    }
+
+    /// A program in somebody else's link, in the place of `theirs`.
+    pub(super) fn guest(
+        program: BorrowedFd<'_>,
+        link: OwnedFd,
+        mode: Mode,
+        theirs: OwnedFd,
+    ) -> io::Result<Self> {
+        let guest = Some((theirs, program.try_clone_to_owned()?));
+        Ok(Self { link, program: id_of(program), mode, not_native: None, guest })
+    }
+
+    /// Where it is now.
+    pub fn whereabouts(&self) -> Whereabouts {
+        match LinkInfo::from_fd(self.link.as_fd()) {
+            Ok(LinkInfo { info: LinkTypeInfo::Xdp(xdp), .. }) if xdp.ifindex == 0 => Whereabouts::Detached,
+            Ok(info) if info.prog_id != self.program => Whereabouts::Replaced(info.prog_id),
+            Ok(_) => Whereabouts::Attached,
+            Err(_) => Whereabouts::Detached,
         }
     }
+}
+
+impl Drop for Attachment {
+    /// Others may hold the link too, so that closing it is not enough. An error means that ours is not in it any more.
+    fn drop(&mut self) {
+        let _ = match &self.guest {
+            Some((theirs, ours)) => links::exchange(self.link.as_fd(), ours.as_fd(), theirs.as_fd()),
+            None => links::detach(self.link.as_fd()),
+        };
+    }
+}
+
+fn id_of(program: BorrowedFd<'_>) -> u32 {
+    sys::program_facts(program).map_or(0, |facts| facts.id)
 }
 
 /// Attaches to an interface where nothing is attached; `wanted: None` takes native mode where that works.
@@ -109,142 +156,10 @@ pub fn attach(program: BorrowedFd<'_>, ifindex: u32, wanted: Option<Mode>) -> Re
         },
     };
     let link = link.map_err(|error| refused(ifindex, mode, &error))?;
-    Ok(Attachment { link, mode, not_native, displaced: None })
+    Ok(Attachment::own(program, link, mode, not_native))
 }
 
-/// Takes the place of `occupant`, which is given back by what [`Attachment::displaced`] holds.
-pub fn replace(
-    program: BorrowedFd<'_>,
-    ifindex: u32,
-    wanted: Option<Mode>,
-    occupant: Occupant,
-) -> Result<Attachment, Error> {
-    let what = format!("cannot replace program {}", occupant.id);
-    let Some(theirs) = occupant.mode else {
-        return Err(Error::new(Class::Unsupported, what, "it runs on the network card itself"));
-    };
-    let old = occupant.program.map_err(|why| {
-        Error::new(Class::Privileges, &what, why).help("opening it, to restore it later, needs CAP_SYS_ADMIN")
-    })?;
-    let id = occupant.id;
-    if let Some(link) = take_link(program, old.as_fd(), id, ifindex)? {
-        if wanted.is_some_and(|wanted| wanted != theirs) {
-            let _ = links::update(link.as_fd(), old.as_fd());
-            let why =
-                format!("its owner attached it by a link in {} mode, which cannot change", theirs.name());
-            return Err(Error::new(Class::Arguments, what, why).help("leave --mode out"));
-        }
-        let link_id = LinkInfo::from_fd(link.as_fd()).map_err(|error| failed(what, &error))?.id;
-        let displaced =
-            Some(Displaced { program_id: id, link_id: Some(link_id), mode: theirs, _program: old });
-        return Ok(Attachment { link, mode: theirs, not_native: None, displaced });
-    }
-    let netlink = Xdp::new(old.as_fd());
-    netlink.detach(index(ifindex)?, theirs.flags()).map_err(|error| failed(what, &error))?;
-    match attach(program, ifindex, wanted) {
-        Ok(ours) => {
-            let displaced = Some(Displaced { program_id: id, link_id: None, mode: theirs, _program: old });
-            Ok(Attachment { displaced, ..ours })
-        }
-        Err(error) => {
-            // The first error is the one to tell; what was there comes back either way.
-            let _ = netlink.attach(index(ifindex)?, theirs.flags());
-            Err(error)
-        }
-    }
-}
-
-/// Puts `program` into the link by which program `id` is attached to the interface; `None` where it is attached by
-/// netlink.
-///
-/// A link tells the index of its interface but not the namespace. Where several links fit, each gets our program until
-/// the interface is the one that shows it.
-fn take_link(
-    program: BorrowedFd<'_>,
-    old: BorrowedFd<'_>,
-    id: u32,
-    ifindex: u32,
-) -> Result<Option<OwnedFd>, Error> {
-    let ours =
-        sys::program_facts(program).map_err(|error| failed_io("cannot ask about our program", &error))?.id;
-    let fits = |info: &LinkInfo| {
-        info.prog_id == id && matches!(&info.info, LinkTypeInfo::Xdp(xdp) if xdp.ifindex == ifindex)
-    };
-    for info in LinkInfoIter::default().filter(fits) {
-        let what = format!("cannot replace program {id} in its link {}", info.id);
-        let link = links::open(info.id).map_err(|error| failed_io(&what, &error))?;
-        links::update(link.as_fd(), program).map_err(|error| failed_io(&what, &error))?;
-        if occupant(ifindex, program)?.is_some_and(|now| now.id == ours) {
-            return Ok(Some(link));
-        }
-        links::update(link.as_fd(), old).map_err(|error| failed_io(&what, &error))?;
-    }
-    Ok(None)
-}
-
-/// Somebody else's program whose place we have taken. It lives as long as this does.
-#[derive(Debug)]
-pub struct Displaced {
-    /// The kernel's id of it.
-    pub program_id: u32,
-    /// The link that it was in, which now holds ours; without one it was attached by netlink.
-    pub link_id: Option<u32>,
-    /// The mode that it was attached in.
-    pub mode: Mode,
-    _program: OwnedFd,
-}
-
-/// Putting a program back: what that takes, held by a process that outlives us.
-#[derive(Debug)]
-pub struct Restorer {
-    program: OwnedFd,
-    link: Option<OwnedFd>,
-    mode: Mode,
-}
-
-impl Restorer {
-    /// Opens the program, and the link that it was in: needs CAP_SYS_ADMIN.
-    pub fn open(program_id: u32, link_id: Option<u32>, mode: Mode) -> Result<Self, Error> {
-        let what = format!("cannot hold XDP program {program_id} to restore it");
-        let program = Program::fd_from_id(program_id).map_err(|error| failed(what.clone(), &error))?;
-        let link = link_id.map(links::open).transpose().map_err(|error| failed_io(&what, &error))?;
-        Ok(Self { program, link, mode })
-    }
-
-    /// Puts the program back in the place of program `ours`. Without a link that needs CAP_NET_ADMIN and the interface's
-    /// namespace. False where it has to wait until our own link is closed.
-    pub fn restore(&self, ifindex: u32, ours: u32) -> Result<bool, Error> {
-        let what = "cannot restore the XDP program that was replaced";
-        match &self.link {
-            Some(link) => {
-                let now = LinkInfo::from_fd(link.as_fd()).map_err(|error| failed(what.into(), &error))?;
-                // Who has put yet another one in meant that one to stay.
-                if now.prog_id == ours {
-                    links::update(link.as_fd(), self.program.as_fd())
-                        .map_err(|error| failed_io(what, &error))?;
-                }
-                Ok(true)
-            }
-            None => match occupant(ifindex, self.program.as_fd())? {
-                Some(now) if now.id == ours => Ok(false),
-                // Likewise.
-                Some(_) => Ok(true),
-                None => {
-                    let flags = self.mode.flags() | XdpFlags::UPDATE_IF_NOEXIST;
-                    let restored = Xdp::new(self.program.as_fd()).attach(index(ifindex)?, flags);
-                    restored.map(|()| true).map_err(|error| failed(what.into(), &error))
-                }
-            },
-        }
-    }
-}
-
-fn index(ifindex: u32) -> Result<i32, Error> {
-    i32::try_from(ifindex)
-        .map_err(|_| refused(ifindex, Mode::Native, &io::Error::from_raw_os_error(libc::ENODEV)))
-}
-
-fn failed_io(what: &str, error: &io::Error) -> Error {
+pub(super) fn failed_io(what: &str, error: &io::Error) -> Error {
     let class = if error.raw_os_error() == Some(libc::EPERM) { Class::Privileges } else { Class::Failed };
     Error::new(class, what, error)
 }

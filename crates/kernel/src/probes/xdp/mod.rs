@@ -14,9 +14,10 @@ mod event;
 mod faults;
 mod floor;
 mod list;
+mod replace;
 mod watch;
 
-pub use attach::{Attachment, Displaced, Mode, Occupant, Restorer, attach, occupant, replace};
+pub use attach::{Attachment, Mode, Occupant, Whereabouts, attach, occupant};
 pub use config::{Action, Config, Transport};
 pub use cost::{StatisticsCost, statistics_cost, watch_cost_ns};
 pub use counts::{Count, Counts, Times};
@@ -24,6 +25,7 @@ pub use event::Event;
 pub use faults::{Fault, Faults};
 pub use floor::{Floor, LoadedFloor, Statistics, clock_cost_ns};
 pub use list::{Inventory, Loaded, attached};
+pub use replace::{Held, Restorer, Standing};
 pub use watch::{Foreign, PLACES, Watch, WatchConfig};
 
 use crate::error::Error;
@@ -110,9 +112,9 @@ impl<'obj> Xdp<'obj> {
         session::attached("xdp", "xdp", &self.skel.progs.xdp_run)
     }
 
-    /// Index of the interface now, in whatever namespace it is; `None` where it was deleted, or never attached to.
-    pub fn ifindex(&self) -> Option<u32> {
-        self.attachment.as_ref()?.ifindex()
+    /// Where it is now; `None` where it was never attached.
+    pub fn whereabouts(&self) -> Option<Whereabouts> {
+        self.attachment.as_ref().map(Attachment::whereabouts)
     }
 
     /// What was counted so far.

@@ -61,7 +61,6 @@ pub struct Account {
 /// A way while its program is attached.
 pub struct Running<'a> {
     lab: &'a Lab,
-    asking: BorrowedFd<'a>,
     ring: Option<Ring<'a>>,
 }
 
@@ -88,8 +87,8 @@ impl Running<'_> {
 
     /// Run time and runs of the attached program.
     pub fn statistics(&self) -> Outcome<(u64, u64)> {
-        let (index, asking) = (self.lab.receiver().ifindex, self.asking);
-        let occupant = self.lab.receiver().run(|| Ok(xdp::occupant(index, asking)?)).map_err(failed)?;
+        let index = self.lab.receiver().ifindex;
+        let occupant = self.lab.receiver().run(|| Ok(xdp::occupant(index)?)).map_err(failed)?;
         Ok(occupant.and_then(|occupant| occupant.statistics()).unwrap_or_default())
     }
 }
@@ -107,14 +106,13 @@ pub fn with<T>(
         How::Floor(floor) => {
             let floor = floor.load(&mut storage)?;
             let _attached = attach(lab, floor.program())?;
-            Ok((work(&mut Running { lab, asking: floor.program(), ring: None })?, Account::default()))
+            Ok((work(&mut Running { lab, ring: None })?, Account::default()))
         }
         How::XdpBench => {
-            let floor = Floor::Drop.load(&mut storage)?;
-            let running = Rival::start(lab, rival, floor.program())?
+            let running = Rival::start(lab, rival)?
                 .ok_or_else(|| Failure::failed("xdp-bench started before and does not now"))?;
-            let worked = work(&mut Running { lab, asking: floor.program(), ring: None });
-            running.end(lab, floor.program())?;
+            let worked = work(&mut Running { lab, ring: None });
+            running.end(lab)?;
             Ok((worked?, Account::default()))
         }
         How::Ours(time, events) => {
@@ -143,7 +141,7 @@ fn ours<T>(
     pin(reading_cpu()).map_err(failed)?;
     let ring = if events { Some(shared.reader(count)?) } else { None };
     let attached = attach(lab, program.program())?;
-    let mut running = Running { lab, asking: program.program(), ring };
+    let mut running = Running { lab, ring };
     let worked = work(&mut running)?;
     let Running { ring, .. } = running;
     drop(attached);
@@ -180,10 +178,8 @@ fn attach(lab: &Lab, program: BorrowedFd<'_>) -> Outcome<Attachment> {
 /// Whether a way works on this machine. A rival that does not is told.
 pub fn starts(lab: &Lab, rival: &Path, way: &Way) -> Outcome<bool> {
     let How::XdpBench = way.how else { return Ok(true) };
-    let mut storage = Storage::new();
-    let floor = Floor::Drop.load(&mut storage)?;
-    match Rival::start(lab, rival, floor.program())? {
-        Some(running) => running.end(lab, floor.program()).map(|()| true),
+    match Rival::start(lab, rival)? {
+        Some(running) => running.end(lab).map(|()| true),
         None => {
             note("xdp-bench is not installed, or does not start here: it is left out");
             Ok(false)
@@ -195,7 +191,7 @@ struct Rival(Child);
 
 impl Rival {
     /// Starts it; `None` where it is not there or attaches nothing.
-    fn start(lab: &Lab, rival: &Path, asking: BorrowedFd<'_>) -> Outcome<Option<Self>> {
+    fn start(lab: &Lab, rival: &Path) -> Outcome<Option<Self>> {
         let receiver = lab.receiver();
         let mut command = Command::new(rival);
         command.args(["drop", "-m", "native", receiver.interface]);
@@ -205,7 +201,7 @@ impl Rival {
             if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
                 return Ok(Some(false));
             }
-            Ok(occupied(lab, asking)?.then_some(true))
+            Ok(occupied(lab)?.then_some(true))
         });
         let rival = Self(child);
         match attached {
@@ -214,12 +210,12 @@ impl Rival {
         }
     }
 
-    fn end(mut self, lab: &Lab, asking: BorrowedFd<'_>) -> Outcome<()> {
+    fn end(mut self, lab: &Lab) -> Outcome<()> {
         if let Ok(pid) = i32::try_from(self.0.id()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
         }
         let gone = wait::until("xdp-bench to end", PATIENCE, || {
-            Ok((!occupied(lab, asking)? && matches!(self.0.try_wait(), Ok(Some(_)))).then_some(()))
+            Ok((!occupied(lab)? && matches!(self.0.try_wait(), Ok(Some(_)))).then_some(()))
         });
         gone.map_err(failed)
     }
@@ -232,7 +228,7 @@ impl Drop for Rival {
     }
 }
 
-fn occupied(lab: &Lab, asking: BorrowedFd<'_>) -> plumb_lab::Result<bool> {
+fn occupied(lab: &Lab) -> plumb_lab::Result<bool> {
     let receiver = lab.receiver();
-    receiver.run(|| Ok(xdp::occupant(receiver.ifindex, asking)?.is_some()))
+    receiver.run(|| Ok(xdp::occupant(receiver.ifindex)?.is_some()))
 }
