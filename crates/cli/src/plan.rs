@@ -7,11 +7,12 @@ pub mod netns;
 use crate::args::observing::{self, Ends, Observing, Outputs};
 use crate::args::values::Output;
 use crate::failure::{Failure, Outcome};
+use nix::unistd::{AccessFlags, eaccess};
 use plumb_sinks::format::Format;
 use plumb_sinks::rotate::Rotate;
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often a terminal is redrawn.
@@ -121,6 +122,9 @@ impl Run {
             )
             .help("add --ledger, or leave --events out"));
         }
+        if let Some(path) = &out.ready_file {
+            creatable(path)?;
+        }
         Ok(Self {
             duration: ends.duration,
             count: ends.count,
@@ -148,6 +152,19 @@ fn dumb() -> bool {
 pub fn captures(observing: &Observing) -> bool {
     let file = observing.output.output.as_ref().map(|output| output.format);
     file == Some(Format::Pcapng) || observing.output.format == Some(observing::Format::Pcapng)
+}
+
+/// Refuses a ready file that could not be created. Creating it would say that the run is ready.
+fn creatable(path: &Path) -> Outcome<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let usable = match path.try_exists() {
+        Ok(true) => eaccess(path, AccessFlags::W_OK),
+        _ => eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK),
+    };
+    usable.map_err(|errno| {
+        let error = std::io::Error::from(errno);
+        Failure::failed(format!("cannot create {}", path.display())).because(error)
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Arguments of `plumb bench`.
 
 use super::Report;
+use super::values;
 use clap::{Args, Subcommand};
 
 /// What observing costs, next to the alternatives, on this machine, in one run
@@ -32,7 +33,7 @@ pub enum What {
 #[derive(Debug, Args)]
 pub struct Traffic {
     /// Runs of each generator at each rate
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = values::number(1_u32, None))]
     pub repeat: u32,
     /// How long each run is measured
     #[arg(long = "for", value_name = "TIME", default_value = "1s", value_parser = super::values::duration)]
@@ -51,10 +52,10 @@ pub struct Traffic {
 #[derive(Debug, Args)]
 pub struct Drops {
     /// Runs of each reader
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = values::number(1_u32, None))]
     pub repeat: u32,
     /// Packets that each run drops
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = values::number(1000_u32, None))]
     pub packets: u32,
     /// Only these readers (comma-separated); `none` always runs
     #[arg(long, value_name = "READER", value_delimiter = ',')]
@@ -67,10 +68,10 @@ pub struct Drops {
 #[derive(Debug, Args)]
 pub struct Xdp {
     /// Runs of each way
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = values::number(1_u32, None))]
     pub repeat: u32,
     /// Packets that each run offers
-    #[arg(long, value_name = "N", default_value_t = 5_000_000, value_parser = clap::value_parser!(u32).range(10_000..))]
+    #[arg(long, value_name = "N", default_value_t = 5_000_000, value_parser = values::number(10_000_u32, None))]
     pub packets: u32,
     /// Only these ways (comma-separated); `bare` always runs
     #[arg(long, value_name = "READER", value_delimiter = ',')]

@@ -1,7 +1,7 @@
 //! Arguments of `plumb drops`.
 
 use super::observing::{Grouping, Observing};
-use super::values::FailOver;
+use super::values::{self, FailOver};
 use clap::{Args, ValueEnum};
 
 /// Where the kernel drops packets, why, and whose they are
@@ -31,10 +31,10 @@ pub struct Events {
     #[arg(long, requires = "events")]
     pub stack: bool,
     /// With the first N bytes of each packet [default: 128 where the format is pcapng, which implies --events]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "BYTES", value_parser = values::number(1_u32, None))]
     pub snaplen: Option<u32>,
     /// Keep one packet in N
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = values::number(1_u32, None))]
     pub sample: u32,
 }
 

@@ -1,5 +1,6 @@
 //! Arguments of `plumb lab`.
 
+use super::values;
 use clap::Args;
 use std::ffi::OsString;
 
@@ -15,7 +16,7 @@ pub struct Lab {
     pub fault: Vec<String>,
     /// Packets per second that the asked faults offer together, each of them one at least, and requests per second of the
     /// healthy traffic beside
-    #[arg(long, value_name = "PPS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "PPS", default_value_t = 10, value_parser = values::number(1_u32, Some(100_000)))]
     pub rate: u32,
     /// Bulk traffic beside: datagrams per second, such as 50k, by the generator of `plumb traffic`; the receiver reads them
     #[arg(long, value_name = "RATE")]

@@ -32,7 +32,7 @@ pub struct Ends {
     #[arg(long = "for", value_name = "TIME", value_parser = values::duration)]
     pub duration: Option<Duration>,
     /// Stop after N records; with --interval, at the end of the interval that reaches N
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::number(1_u64, None))]
     pub count: Option<u64>,
 }
 
@@ -116,7 +116,7 @@ pub struct Grouping {
     #[arg(long, value_name = "KEY", value_delimiter = ',', conflicts_with = "events")]
     pub by: Vec<String>,
     /// Only the N largest groups
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "events")]
+    #[arg(long, value_name = "N", value_parser = values::number(1_u32, None), conflicts_with = "events")]
     pub top: Option<u32>,
     /// Order groups by this column, or by rate or share: numbers descending, names ascending [default: packets]
     #[arg(long, value_name = "COLUMN", conflicts_with = "events")]
@@ -131,7 +131,7 @@ pub struct KernelSide {
     #[arg(long, value_name = "BYTES", value_parser = values::size_32)]
     pub ring_size: Option<u32>,
     /// How many groups fit on each CPU; what does not fit is counted in one overflow group [default: chosen per probe]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::number(1_u32, None))]
     pub table_size: Option<u32>,
     /// How events are consumed [default: adaptive]
     #[arg(long, value_enum)]

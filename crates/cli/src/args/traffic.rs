@@ -2,20 +2,31 @@
 
 use super::observing::Outputs;
 use super::values;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use plumb_lab::traffic::{Bandwidth, Rate, Sizes};
 use plumb_records::filter::{PortRange, Prefix};
 use std::path::PathBuf;
 use std::time::Duration;
 
+const EXAMPLES: &str = "\
+Examples:
+  plumb traffic -i v0 --dst 10.9.0.2 --rate 20k --for 10s
+      datagrams of 64 bytes
+  plumb traffic -i v0 --dst 10.9.0.2 --bandwidth 1G --size IMIX --flows 500 --random
+      500 flows, sizes as they are mixed on the Internet
+  plumb traffic -i v0 --pcap web.pcapng --count 100000 --rate max
+      a capture, again and again, as fast as possible";
+
 /// Offer packets at a set rate
 ///
 /// Frames go out as XDP live frames where kernel and interface take them, else by packet sockets, and it is said which.
 /// Nothing is sent where nothing would arrive: link, neighbour and the first frame are looked at before.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Traffic {
     /// The interface to send by
-    #[arg(short, long, value_name = "NAME", env = "INTERFACE")]
+    #[arg(short, long, value_name = "NAME", env = "INTERFACE", value_parser = NonEmptyStringValueParser::new())]
     pub interface: String,
     /// Its network namespace: a name of /run/netns, a process id, or an inode
     #[arg(long, value_name = "NAME|PID|INODE")]
@@ -37,7 +48,7 @@ pub struct Ends {
     #[arg(long = "for", value_name = "TIME", value_parser = values::duration)]
     pub duration: Option<Duration>,
     /// Stop when exactly so many packets were sent; those that the interface did not take do not count
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::number(1_u64, None))]
     pub count: Option<u64>,
 }
 
@@ -51,7 +62,7 @@ pub struct Pace {
     #[arg(long, value_name = "BITS")]
     pub bandwidth: Option<Bandwidth>,
     /// Sending threads, which share rate and count
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=32))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = values::number(1_u32, Some(32)))]
     pub threads: u32,
     /// How frames get to the interface
     #[arg(long, value_enum, default_value_t = Way::Auto)]
@@ -80,7 +91,7 @@ pub struct Frames {
     #[arg(long, value_name = "FLAG", value_delimiter = ',')]
     pub tcp_flags: Vec<TcpFlag>,
     /// How many flows, of those that addresses and ports give [default: all of them]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = values::number(1_u32, None))]
     pub flows: Option<u32>,
     /// Length of frames in bytes without the FCS, a range, or IMIX (60, 590 and 1514 bytes, 7 to 4 to 1) [default: 64]
     #[arg(long, value_name = "BYTES|A-B|IMIX")]
@@ -92,7 +103,7 @@ pub struct Frames {
     #[arg(long, value_name = "N", requires = "random")]
     pub seed: Option<u64>,
     /// 802.1Q VLAN id of the frames
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(0..4095))]
+    #[arg(long, value_name = "ID", value_parser = values::number(0_u16, Some(4094)))]
     pub vlan: Option<u16>,
     /// Destination hardware address [default: the neighbour's]
     #[arg(long, value_name = "MAC")]

@@ -65,6 +65,25 @@ pub fn rotate(text: &str) -> Result<Rotate, String> {
         .map_err(|_| "neither a size such as 100M nor a time such as 1h".to_owned())
 }
 
+/// A whole number from `least` to `most`, or without end.
+pub fn number<T>(
+    least: T,
+    most: Option<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + fmt::Display + Copy + Send + Sync + 'static,
+{
+    move |text| {
+        let number = text.parse().ok();
+        number.filter(|number| *number >= least && most.is_none_or(|most| *number <= most)).ok_or_else(|| {
+            match most {
+                Some(most) => format!("not a whole number from {least} to {most}"),
+                None => format!("not a whole number from {least} on"),
+            }
+        })
+    }
+}
+
 /// A percentage from 0 to 100, such as `50`, `12.5` or `0.1%`.
 pub fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>().ok();
@@ -143,5 +162,21 @@ pub fn user(text: &str) -> Result<u32, String> {
     match nix::unistd::User::from_name(text) {
         Ok(Some(user)) => Ok(user.uid.as_raw()),
         _ => Err("no user has this name; a number works too".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_and_their_bounds() {
+        let tag = number(0_u16, Some(4094));
+        assert_eq!((tag("0"), tag("4094")), (Ok(0), Ok(4094)));
+        for text in ["4095", "-1", "", "1.5", "x"] {
+            assert_eq!(tag(text), Err("not a whole number from 0 to 4094".to_owned()), "{text}");
+        }
+        assert_eq!(number(1_u64, None)("0"), Err("not a whole number from 1 on".to_owned()));
+        assert_eq!(number(1_u64, None)("18446744073709551615"), Ok(u64::MAX));
     }
 }

@@ -1,7 +1,8 @@
 //! Where frames go: from an interface and an address to hardware addresses, and what keeps frames from arriving.
 
 use super::network::{Link, Netlink};
-use crate::{Result, wait};
+use crate::{Error, Result, wait};
+use nix::ifaddrs::InterfaceAddress;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -54,6 +55,24 @@ pub enum Obstacle {
     /// Nobody answers for the address.
     #[error("no neighbour on interface {name} answers for {hop}")]
     NoNeighbour {
+        /// The destination or its gateway.
+        hop: IpAddr,
+        /// The interface.
+        name: String,
+    },
+    /// It is our own: what is sent by the interface does not come back to us.
+    #[error("{to} is this host's own address (of interface {name})")]
+    Own {
+        /// The destination or its gateway.
+        to: IpAddr,
+        /// The interface that has it.
+        name: String,
+    },
+    /// The kernel asks for IPv6 neighbours from a link-local address only (ndisc_send_ns, where no packet waits).
+    #[error(
+        "the hardware address of {hop} is not known, and interface {name} has no link-local address to ask for it from"
+    )]
+    NoLinkLocal {
         /// The destination or its gateway.
         hop: IpAddr,
         /// The interface.
@@ -120,6 +139,10 @@ pub fn hardware_address(link: &Link, to: IpAddr) -> Result<Found<[u8; 6]>> {
     if link.noarp {
         return Ok(Ok(link.mac));
     }
+    let own = own_addresses()?;
+    if let Some((_, name)) = own.iter().find(|(address, _)| *address == to) {
+        return Ok(Err(Obstacle::Own { to, name: name.clone() }));
+    }
     let netlink = Netlink::open()?;
     let Some(route) = netlink.route(to, link.index)? else {
         return Ok(Err(Obstacle::NoRoute { to, name: link.name.clone() }));
@@ -128,6 +151,12 @@ pub fn hardware_address(link: &Link, to: IpAddr) -> Result<Found<[u8; 6]>> {
     let known = |found: Option<super::network::Neighbour>| found.and_then(|found| found.mac);
     if let Some(mac) = known(netlink.neighbour(hop, link.index)?) {
         return Ok(Ok(mac));
+    }
+    let asks = |(address, name): &(IpAddr, String)| {
+        *name == link.name && matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+    };
+    if hop.is_ipv6() && !own.iter().any(asks) {
+        return Ok(Err(Obstacle::NoLinkLocal { hop, name: link.name.clone() }));
     }
     if netlink.provoke(hop, link.index).is_err() {
         return Ok(Err(Obstacle::MayNotAsk { hop }));
@@ -140,9 +169,21 @@ pub fn hardware_address(link: &Link, to: IpAddr) -> Result<Found<[u8; 6]>> {
     let nobody = || Obstacle::NoNeighbour { hop, name: link.name.clone() };
     match found {
         Ok(found) => Ok(found.ok_or_else(nobody)),
-        Err(crate::Error::Timeout { .. }) => Ok(Err(nobody())),
+        Err(Error::Timeout { .. }) => Ok(Err(nobody())),
         Err(error) => Err(error),
     }
+}
+
+/// The addresses of the calling thread's namespace, each with its interface.
+pub fn own_addresses() -> Result<Vec<(IpAddr, String)>> {
+    let entries = nix::ifaddrs::getifaddrs().map_err(Error::io("list the addresses of interfaces"))?;
+    let address = |entry: InterfaceAddress| {
+        let address = entry.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
+        let v6 = || address.as_sockaddr_in6().map(|address| IpAddr::from(address.ip()));
+        Some((v4.or_else(v6)?, entry.interface_name))
+    };
+    Ok(entries.filter_map(address).collect())
 }
 
 /// Multicast and broadcast (RFC 1112, section 6.4; RFC 2464, section 7).

@@ -107,9 +107,14 @@ fn accepted(lab: &plumb_lab::Lab, case: &Case, way: &str, more: &[&str]) -> Resu
 #[test]
 fn lengths_and_tags_are_on_the_wire() -> TestResult {
     within(|lab| {
+        let rule = "counter tagged {}; chain in { type filter hook ingress device";
+        let device = lab.receiver().interface;
+        lab.receiver().nft(&format!(
+            "table netdev tags {{ {rule} {device} priority 0; vlan id 42 counter name tagged\n}}\n}}"
+        ))?;
         for way in WAYS {
-            let before = received(lab.receiver())?;
-            // Nobody has this VLAN: the frames end at the interface, whose count is the oracle.
+            let (before, tagged) = (received(lab.receiver())?, lab.receiver().nft_counter()?);
+            // Nobody has this VLAN: the frames end at the interface, whose counts are the oracle.
             let target = lab.receiver().v4.to_string();
             let args =
                 ["--dst", &target, "--vlan", "42", "--size", "IMIX", "--count", "120", "--rate", "10k"];
@@ -123,6 +128,8 @@ fn lengths_and_tags_are_on_the_wire() -> TestResult {
             let after = received(lab.receiver())?;
             // Nothing else speaks in a quiet lab. veth counts live frames whole, others without their Ethernet header.
             let bytes = if way == "live" { bytes } else { bytes - 120 * 14 };
+            wait::for_count("tagged frames", tagged + 120, || lab.receiver().nft_counter())?;
+            ensure!(lab.receiver().nft_counter()? == tagged + 120, "{way}: other tags too");
             ensure!((after.0 - before.0, after.1 - before.1) == (120, bytes), "{way}: {before:?} {after:?}");
         }
         Ok(())

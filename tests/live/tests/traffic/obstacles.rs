@@ -1,6 +1,6 @@
 //! Nothing is sent into the void: what keeps frames from arriving is said before the first one.
 
-use crate::scene::{number, sent, traffic, within};
+use crate::scene::{number, received, sent, traffic, within};
 use anyhow::{Result, ensure};
 use plumb_lab::{Host, Lab};
 use plumb_live::{Plumb, TestResult, binary};
@@ -69,12 +69,17 @@ fn a_neighbour_that_is_not_there_is_told_and_one_that_is_gets_found() -> TestRes
     for family in ["ipv4", "ipv6"] {
         sender.sysctl(&format!("net.{family}.neigh.{}.retrans_time_ms", sender.interface), "100")?;
     }
-    for nobody in ["198.18.0.77", "2001:db8::77"] {
-        refused(&lab, &["--dst", nobody], 1, &["no neighbour", nobody, "--dst-mac"])?;
-    }
+    refused(&lab, &["--dst", "198.18.0.77"], 1, &["no neighbour", "198.18.0.77", "--dst-mac"])?;
     refused(&lab, &["--dst", "203.0.113.9"], 1, &["no route leads to 203.0.113.9"])?;
     // The kernel asks from a link-local address, which a lab's hosts do without.
+    refused(
+        &lab,
+        &["--dst", "2001:db8::77"],
+        1,
+        &["2001:db8::77", "no link-local address", "ip address add"],
+    )?;
     sender.ip(&[&format!("address add fe80::a/64 dev {} nodad", sender.interface)])?;
+    refused(&lab, &["--dst", "2001:db8::77"], 1, &["no neighbour", "2001:db8::77", "--dst-mac"])?;
     for target in [receiver.v4.to_string(), receiver.v6.to_string()] {
         sender.ip(&[&format!("neighbour del {target} dev {}", sender.interface)])?;
         let counter = if target.contains(':') { "Udp6NoPorts" } else { "UdpNoPorts" };
@@ -91,6 +96,63 @@ fn a_neighbour_that_is_not_there_is_told_and_one_that_is_gets_found() -> TestRes
 }
 
 #[test]
+fn ones_own_address_is_no_destination_and_a_prefix_begins_at_a_neighbours() -> TestResult {
+    let lab = Lab::new()?;
+    let (sender, receiver) = (lab.sender(), lab.receiver());
+    // A prefix whose first address is the sender's, and whose second the receiver's.
+    sender.ip(&[&format!("address add 192.0.2.1/24 dev {}", sender.interface)])?;
+    receiver.ip(&[&format!("address add 192.0.2.2/24 dev {}", receiver.interface)])?;
+    refused(&lab, &["--dst", "192.0.2.1"], 2, &["192.0.2.1 is this host's own address", sender.interface])?;
+    sent(
+        &traffic(&lab, &["--dst", "192.0.2.1", "--dst-mac", "02:00:00:00:00:0b", "--count", "3"])?
+            .finish()?,
+    )?;
+    let before = receiver.nstat("UdpNoPorts")?;
+    sent(
+        &traffic(&lab, &["--dst", "192.0.2.0/24", "--flows", "508", "--sport", "7-8", "--count", "508"])?
+            .finish()?,
+    )?;
+    // Two flows to each of 254 addresses, of which the receiver has one.
+    plumb_lab::wait::for_count("datagrams", before + 2, || receiver.nstat("UdpNoPorts"))?;
+    ensure!(receiver.nstat("UdpNoPorts")? == before + 2, "others arrived as well");
+    Ok(())
+}
+
+#[test]
+fn help_fits_what_is_in_the_way() -> TestResult {
+    within(|lab| {
+        let name = lab.sender().netns.name();
+        lab.sender().ip(&["link set lo up"])?;
+        let args = ["traffic", "-i", "lo", "--netns", name, "--dst", "127.0.0.1", "--count", "3"];
+        let finished = Plumb::new(&args)?.finish()?;
+        ensure!(finished.status.success(), "{}", finished.stderr);
+        ensure!(
+            finished.stderr.contains("packet sockets instead of live frames: the driver of lo"),
+            "{}",
+            finished.stderr
+        );
+        for word in ["ethtool", "--transport"] {
+            ensure!(!finished.stderr.contains(word), "{word} is no help: {}", finished.stderr);
+        }
+        let finished = Plumb::new(&[&args[..], &["--transport", "live"]].concat())?.finish()?;
+        finished.failed_with(3, &["driver of lo", "--transport packet"])
+    })
+}
+
+#[test]
+fn outputs_are_opened_before_anything_is_sent() -> TestResult {
+    within(|lab| {
+        let target = lab.receiver().v4.to_string();
+        let before = received(lab.receiver())?;
+        for (flag, path) in [("-o", "/plumb-none/x.csv"), ("--ready-file", "/plumb-none/ready")] {
+            refused(lab, &["--dst", &target, flag, path], 1, &["cannot create", path])?;
+        }
+        ensure!(received(lab.receiver())? == before, "a frame was sent");
+        Ok(())
+    })
+}
+
+#[test]
 fn bad_arguments_are_refused() -> TestResult {
     let lab = Lab::new()?;
     for (args, words) in [
@@ -104,7 +166,8 @@ fn bad_arguments_are_refused() -> TestResult {
         (&["--dst", "198.18.0.2", "--proto", "icmp", "--dport", "7"], "no ports"),
         (&["--dst", "198.18.0.2", "--tcp-flags", "syn"], "--proto tcp"),
         (&["--dst", "198.18.0.2", "--seed", "7"], "--random"),
-        (&["--dst", "198.18.0.2", "--vlan", "4095"], "4095"),
+        (&["--dst", "198.18.0.2", "--vlan", "4095"], "not a whole number from 0 to 4094"),
+        (&["--dst", "198.18.0.2", "--flows", "0"], "not a whole number from 1 on"),
         (&["--dst", "198.18.0.2", "--dst-mac", "02:00"], "hardware address"),
         (&["--dst", "198.18.0.2", "--threads", "0"], "threads"),
         (&["--pcap", "x.pcap", "--dst", "198.18.0.2"], "cannot be used with"),
@@ -133,7 +196,9 @@ fn as_nobody(lab: &Lab, capabilities: &[&str], args: &[&str]) -> Result<plumb_li
 fn privileges_decide_on_the_way() -> TestResult {
     within(|lab| {
         let target = lab.receiver().v4.to_string();
-        as_nobody(lab, &[], &["--dst", &target])?.failed_with(4, &["lacks", "CAP_NET_ADMIN"])?;
+        // Packet sockets would do, so what they need is what is said.
+        as_nobody(lab, &[], &["--dst", &target])?
+            .failed_with(4, &["cannot run traffic: ", "lacks CAP_NET_RAW", "setcap cap_net_raw+ep"])?;
         as_nobody(lab, &["net_raw"], &["--dst", &target, "--transport", "live"])?
             .failed_with(4, &["lacks", "CAP_NET_ADMIN"])?;
         as_nobody(lab, &["net_admin", "sys_admin"], &["--dst", &target, "--transport", "packet"])?

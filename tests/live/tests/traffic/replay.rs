@@ -2,6 +2,8 @@
 
 use crate::scene::{WAYS, gentle, hear, number, send, traffic, undisturbed, within};
 use anyhow::{Result, ensure};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use plumb_live::TestResult;
 use std::path::{Path, PathBuf};
 
@@ -122,6 +124,9 @@ fn what_cannot_be_replayed_is_told_before_anything_is_sent() -> TestResult {
         std::fs::write(&path, bytes)?;
         Ok(path.display().to_string())
     };
+    // One that nobody writes to must not be waited for.
+    let pipe = folder.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU)?;
     let mut raw = bytes.clone();
     raw[20] = 101;
     within(|lab| {
@@ -129,12 +134,14 @@ fn what_cannot_be_replayed_is_told_before_anything_is_sent() -> TestResult {
             (file("cut.pcap", &bytes[..bytes.len() - 5])?, "ends within a frame"),
             (file("text.pcap", b"no capture at all, but long enough to be one")?, "neither pcap nor pcapng"),
             (file("raw.pcap", &raw)?, "link type is 101"),
-            (file("empty.pcap", &bytes[..24])?, "holds no frames"),
+            (file("frameless.pcap", &bytes[..24])?, "holds no frames"),
+            (file("empty.pcap", b"")?, "it is empty"),
+            ("/dev/null".to_owned(), "no regular file"),
+            (pipe.display().to_string(), "no regular file"),
             (folder.path().join("missing.pcap").display().to_string(), "No such file"),
         ] {
             let finished = traffic(lab, &["--pcap", &path])?.finish()?;
-            let code = if words == "No such file" { 1 } else { 2 };
-            finished.failed_with(code, &["plumb: ", words])?;
+            finished.failed_with(2, &["plumb: ", words])?;
             ensure!(finished.stdout.is_empty(), "{}", finished.stdout);
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! `plumb traffic`: packets at a set rate.
 
+mod obstacles;
 mod order;
 mod view;
 mod words;
@@ -39,18 +40,19 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     }
     let (order, notes) = order::plan(arguments)?;
     let mut signals = Signals::install()?;
-    let mut rooms = storages(order.threads);
-    let prepared = match prepare(order.clone(), &mut rooms).map_err(order::failed)? {
-        Ok(prepared) => prepared,
-        Err(refusal) => return Err(order::refused(&order, &refusal)),
-    };
-    for note in notes.into_iter().chain(order::fell_back(&order, &prepared)) {
-        text::note(note);
-    }
+    // Before anything is sent, the trial frame included.
     let outputs = Outputs::open(
         &run,
         Layout { record: Traffic::RECORD, columns: Traffic::COLUMNS, shown: Shown::ALL },
     )?;
+    let mut rooms = storages(order.threads);
+    let prepared = match prepare(order.clone(), &mut rooms).map_err(obstacles::failed)? {
+        Ok(prepared) => prepared,
+        Err(refusal) => return Err(obstacles::refused(&order, &refusal)),
+    };
+    for note in notes.into_iter().chain(obstacles::fell_back(&order, &prepared)) {
+        text::note(note);
+    }
     pipeline::ready(&run, None)?;
     let progress: Vec<Progress> = (0..order.threads).map(|_| Progress::default()).collect();
     let mut view = View::open(&run, &order, prepared.way(), outputs, &progress)?;

@@ -1,13 +1,12 @@
 //! From what was typed to what is sent; what would keep packets from arriving is found here.
 
+use super::obstacles::{failed, obstructed};
 use crate::args::traffic::{Frames, Proto, TcpFlag, Traffic as Arguments, Way as Asked};
-use crate::failure::{Exit, Failure, Outcome};
-use nix::errno::Errno;
+use crate::failure::{Failure, Outcome};
 use plumb_kernel::support;
-use plumb_lab::Error;
-use plumb_lab::traffic::target::{self, Obstacle};
+use plumb_lab::traffic::target;
 use plumb_lab::traffic::{
-    Capture, Contents, Link, Order, Prepared, Rate, Refusal, Shape, Sizes, Transport, Way, What, least_size,
+    Capture, Contents, Link, Order, Rate, Shape, Sizes, Transport, Way, What, least_size,
 };
 use plumb_records::filter::{PortRange, Prefix};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -62,13 +61,14 @@ fn way(asked: Asked) -> Outcome<(Option<Way>, Option<String>)> {
         Asked::Packet => Ok((Some(Way::Packet), packet().map(|()| None)?)),
         Asked::Auto => match live() {
             Ok(()) => Ok((None, None)),
-            // Who may do neither hears what both need.
+            // Who may do neither hears what the less demanding one needs.
             Err(error) => packet()
-                .map_err(|_| error.clone())
                 .map(|()| {
                     (Some(Way::Packet), Some(format!("packet sockets instead of live frames: {}", error.why)))
                 })
-                .map_err(Failure::from),
+                .map_err(|packet| {
+                    Failure::from(plumb_kernel::Error { what: "cannot run traffic".to_owned(), ..packet })
+                }),
         },
     }
 }
@@ -103,7 +103,8 @@ fn captured(path: &Path, link: &Link) -> Outcome<Planned> {
 
 fn crafted(frames: &Frames, link: &Link) -> Outcome<Planned> {
     let destination = frames.dst.ok_or_else(|| Failure::arguments("--dst says where packets go"))?;
-    let to = first(destination);
+    let own = target::own_addresses().map_err(failed)?;
+    let to = first(destination, &own.into_iter().map(|(address, _)| address).collect::<Vec<_>>());
     let source = match frames.src {
         Some(source) if source.network().is_ipv4() != to.is_ipv4() => {
             return Err(Failure::arguments(format!(
@@ -148,13 +149,19 @@ fn crafted(frames: &Frames, link: &Link) -> Outcome<Planned> {
     Ok((What::Crafted(shape), mean, Vec::new()))
 }
 
-/// The first address of a prefix that frames go to.
-fn first(prefix: Prefix) -> IpAddr {
-    match prefix.network() {
-        IpAddr::V4(address) if prefix.length() < 31 => Ipv4Addr::from_bits(address.to_bits() + 1).into(),
-        IpAddr::V6(address) if prefix.length() < 127 => Ipv6Addr::from_bits(address.to_bits() + 1).into(),
-        address => address,
-    }
+/// The first address of a prefix that a host may have and that is not one of our `own`; if all are, the first.
+fn first(prefix: Prefix, own: &[IpAddr]) -> IpAddr {
+    let behind = |number: u128| match prefix.network() {
+        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits().wrapping_add(number as u32)).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits().wrapping_add(number)).into(),
+    };
+    // Network and anycast addresses are no host's; links between two have none (RFC 3021, RFC 6164).
+    let bits = if prefix.network().is_ipv4() { 32 } else { 128 };
+    let start = u128::from(bits - prefix.length() > 1);
+    let candidates = (start..).take(own.len() + 1).map(behind);
+    let mut others =
+        candidates.filter(|address: &IpAddr| prefix.contains(*address) && !own.contains(address));
+    others.next().unwrap_or_else(|| behind(start))
 }
 
 fn transport(frames: &Frames) -> Outcome<Transport> {
@@ -190,78 +197,27 @@ fn bit(flag: TcpFlag) -> u8 {
     }
 }
 
-/// Frames cannot go live, though they have to.
-pub fn refused(order: &Order, refusal: &Refusal) -> Failure {
-    match refusal {
-        Refusal::Kernel(error) => Failure::from(error.clone()),
-        _ => {
-            let mut failure = Failure::failed("cannot send live frames").because(why(order, refusal));
-            failure.exit = Exit::Unsupported;
-            failure.help(help(refusal))
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::first;
+    use std::net::IpAddr;
 
-/// What is said where frames go by packet sockets though live ones were tried.
-pub fn fell_back(order: &Order, prepared: &Prepared<'_>) -> Option<String> {
-    let refusal = prepared.fell_back.as_ref()?;
-    Some(format!("packet sockets instead of live frames: {}; {}", why(order, refusal), help(refusal)))
-}
-
-/// veth takes redirected frames where the receiving end runs NAPI (veth_xdp_xmit): before 6.3 it says so itself, since
-/// then the sending end does not offer it (__xdp_enqueue in kernel/bpf/devmap.c).
-fn why(order: &Order, refusal: &Refusal) -> String {
-    let name = &order.interface;
-    match refusal {
-        Refusal::Kernel(error) => format!("{}: {}", error.what, error.why),
-        Refusal::TooLong(longest) => format!("frames of {longest} bytes are too long for a page"),
-        Refusal::Interface(errno) => match Errno::from_raw(*errno) {
-            Errno::EOPNOTSUPP | Errno::ENXIO if order.is_veth => {
-                format!(
-                    "the other end of {name} takes none, because it has neither a native XDP program nor GRO"
-                )
-            }
-            Errno::EOPNOTSUPP => format!("the driver of {name} takes none"),
-            errno => format!("{name} refuses them: {}", errno.desc()),
-        },
-    }
-}
-
-fn help(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Interface(errno) if matches!(Errno::from_raw(*errno), Errno::EOPNOTSUPP | Errno::ENXIO) => {
-            "`ethtool -K IFACE gro on` at the other end of a veth helps"
+    #[test]
+    fn ones_own_address_is_not_the_first_of_a_prefix() {
+        let own: Vec<IpAddr> = ["10.0.0.1", "10.0.0.2", "fd00::1"].map(|text| text.parse().unwrap()).into();
+        for (prefix, expected) in [
+            ("10.0.0.0/24", "10.0.0.3"),
+            ("10.0.1.0/24", "10.0.1.1"),
+            ("10.0.0.1/32", "10.0.0.1"),
+            ("10.0.0.0/31", "10.0.0.0"),
+            ("10.0.0.2/31", "10.0.0.3"),
+            ("0.0.0.0/0", "0.0.0.1"),
+            ("fd00::/64", "fd00::2"),
+            ("fd00::/127", "fd00::"),
+            ("::/0", "::1"),
+        ] {
+            let found = first(prefix.parse().unwrap(), &own);
+            assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{prefix}");
         }
-        Refusal::Interface(_) | Refusal::TooLong(_) | Refusal::Kernel(_) => {
-            "--transport packet works on any interface"
-        }
-    }
-}
-
-fn obstructed(obstacle: Obstacle) -> Failure {
-    let (argument, help) = match &obstacle {
-        Obstacle::NoInterface(_) => (true, "`ip link` lists them; --netns looks in another namespace"),
-        Obstacle::NotEthernet(_) => (true, "choose an Ethernet interface, a veth for example"),
-        Obstacle::TooLong { .. } => (true, "choose smaller frames or raise the MTU"),
-        Obstacle::Down(_) => (false, "`ip link set IFACE up` helps"),
-        Obstacle::NoCarrier(_) => (false, "set the other end up"),
-        Obstacle::NoRoute { .. } | Obstacle::NoSource { .. } => {
-            (false, "give the interface an address there, or say --src and --dst-mac")
-        }
-        Obstacle::NoNeighbour { .. } => {
-            (false, "is it up, and its address right? --dst-mac sends without asking")
-        }
-        Obstacle::MayNotAsk { .. } => (false, "run as root, ping it first, or say --dst-mac"),
-    };
-    let what = format!("nothing would arrive: {obstacle}");
-    (if argument { Failure::arguments(what) } else { Failure::failed(what) }).help(help)
-}
-
-/// What the lab could not do.
-pub fn failed(error: Error) -> Failure {
-    match error {
-        Error::Kernel(error) => Failure::from(error),
-        error @ (Error::Capture { .. } | Error::Frame(_)) => Failure::arguments(error.to_string()),
-        error => Failure::failed("cannot send").because(error),
     }
 }
