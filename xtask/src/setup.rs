@@ -77,7 +77,9 @@ const NEEDS: &[Need] = &[
     need(Scope::Lab, Probe::Command("nft"), "nftables", "nftables"),
     // Reads the captures that we write.
     need(Scope::Tests, Probe::Command("tshark"), "tshark", "wireshark-cli"),
+    // Attaches programs, and runs them without an interface.
     need(Scope::Tests, Probe::Command("xdp-loader"), "xdp-tools", "xdp-tools"),
+    need(Scope::Tests, Probe::Command("bpftool"), "bpftool", "bpftool"),
     // What Plumb is measured against.
     need(Scope::Bench, Probe::Command("bpftrace"), "bpftrace", "bpftrace"),
     need(Scope::Bench, Probe::Command("xdp-bench"), "xdp-tools", "xdp-tools"),

@@ -60,6 +60,7 @@ plain_bytes!(
     xdp_count,
     xdp_event,
     xdp_fault_key,
+    xdp_name,
     xdp_place,
     xdp_watch_config,
 );
@@ -91,6 +92,7 @@ mod tests {
         ("xdp_count", size_of::<xdp_count>()),
         ("xdp_event", size_of::<xdp_event>()),
         ("xdp_fault_key", size_of::<xdp_fault_key>()),
+        ("xdp_name", size_of::<xdp_name>()),
         ("xdp_place", size_of::<xdp_place>()),
         ("xdp_watch_config", size_of::<xdp_watch_config>()),
     ];

@@ -36,7 +36,7 @@ crate::record! {
         action: Option<&'a str> as Text, "verdict: ABORTED, DROP, PASS, TX or REDIRECT; null where only the sum is known";
         cpu: Option<u32> as Id, "CPU on which the program ran; with --by cpu only";
         packets: Option<u64> as Count, "packets";
-        bytes: Option<u64> as Bytes, "their lengths as frames, fragments included; where the action is null as the driver counts them (veth: without the Ethernet header of packets from a stack)";
+        bytes: Option<u64> as Bytes, "their lengths as frames, fragments included; where the action is null as the driver counts them (veth: without the Ethernet header of packets from a stack), and unknown from when another program took the place";
         packets_per_s: Option<f64> as Rate, "packets over the duration";
         bytes_per_s: Option<f64> as Rate, "bytes over the duration";
         mean_ns: Option<u64> as Nanoseconds, "mean time from entry to verdict, the clock's cost included; null where not timed";
@@ -47,8 +47,8 @@ crate::record! {
         max_ns: Option<u64> as Nanoseconds, "the longest; in an interval, within 3.2 % where an earlier one was longer";
         clock_cost_ns: Option<u64> as Nanoseconds, "what measuring tells of nothing (two readings of the clock; for programs of others, of one that does nothing): included in the times, not subtracted";
         mechanism: Option<&'a str> as Text, "how a program of others is seen: fentry, or statistics (runs and their mean time by the kernel, bytes and drops by the driver's counters)";
-        part_of: Option<u32> as Id, "the program that this one is a component of, and whose packets these are too; null for one by itself";
-        drops: Option<u64> as Count, "packets dropped or aborted by the program, where the driver counts them and the action is null";
+        part_of: Option<u32> as Id, "the program that this one is a component of, and whose packets these are too; null for one by itself, and for one that runs in place of all of the other";
+        drops: Option<u64> as Count, "packets dropped or aborted by the program, where the driver counts them, the action is null and no other program took the place";
     }
 }
 

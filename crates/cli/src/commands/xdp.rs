@@ -2,6 +2,7 @@
 
 mod attaching;
 mod counting;
+mod faulty;
 mod list;
 mod restore;
 mod run;

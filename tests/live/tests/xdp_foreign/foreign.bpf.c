@@ -57,4 +57,39 @@ int foreign_jump(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/* Redirects to where nothing is: the helper returns what its flags say, which is XDP_ABORTED. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} ports SEC(".maps");
+
+SEC("xdp.empty")
+int foreign_empty(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&ports, 0, 0);
+}
+
+/* Redirects to an interface that is not there. */
+SEC("xdp.astray")
+int foreign_astray(struct xdp_md *ctx)
+{
+	return bpf_redirect(0x7fffffff, 0);
+}
+
+/* No verdict that the kernel knows. */
+SEC("xdp.invalid")
+int foreign_invalid(struct xdp_md *ctx)
+{
+	return 77;
+}
+
+/* Its BTF does not say what its context is, so that the kernel lets nobody trace it with types. */
+SEC("xdp.untyped")
+int foreign_untyped(void *ctx)
+{
+	return XDP_DROP;
+}
+
 char LICENSE[] SEC("license") = "GPL";

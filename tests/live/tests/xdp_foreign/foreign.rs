@@ -40,6 +40,13 @@ impl Foreign {
     }
 }
 
+/// The kernel's id of the program on the host's interface, as `ip` tells it.
+pub(crate) fn id(host: &Host) -> Result<u64> {
+    let shown = host.tool(&["ip", "-j", "-d", "link", "show", "dev", host.interface])?;
+    let links: Value = serde_json::from_str(&shown)?;
+    links[0]["xdp"]["prog"]["id"].as_u64().with_context(|| format!("a program in {links}"))
+}
+
 /// `plumb xdp stats` or `time`, on the host's interface.
 pub(crate) fn watch(host: &Host, what: &str, args: &[&str]) -> Result<Running> {
     let common = ["xdp", what, "-i", host.interface, "--netns", host.netns.name(), "--format", "json"];

@@ -2,7 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod changes;
 mod counts;
+mod faults;
 mod foreign;
 mod lifecycle;
 mod list;

@@ -1,8 +1,10 @@
 //! Actions, counted by our own programs.
 
+use super::faulty::Faulty;
 use super::run::View;
 use super::sample::{self, Part, Sample};
 use super::table::{self, Frame, Row};
+use super::target::Targets;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::counted::{self, Counted, Since};
@@ -13,9 +15,8 @@ use crate::signals::Signals;
 use crate::text;
 use plumb_kernel::probes::xdp::{self, Action, Fault, Xdp};
 use plumb_records::ledger::Ledger;
-use plumb_records::xdp::{XdpAction, XdpActionRow, XdpFault};
-use plumb_sinks::text::units;
-use std::collections::{BTreeMap, HashMap};
+use plumb_records::xdp::{XdpAction, XdpActionRow};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Intervals that a row's history shows.
@@ -29,8 +30,7 @@ struct Programs<'a, 'obj, 'view> {
     view: &'a mut View<'view>,
     now: Vec<Sample>,
     before: Vec<Sample>,
-    faults: BTreeMap<Fault, u64>,
-    faults_before: BTreeMap<Fault, u64>,
+    faults: Faulty,
     /// Packets of the last intervals by interface, action and CPU.
     history: HashMap<(usize, usize, Option<u32>), Vec<u64>>,
 }
@@ -49,8 +49,7 @@ pub fn observe(
         view,
         now: Vec::new(),
         before: Vec::new(),
-        faults: BTreeMap::new(),
-        faults_before: BTreeMap::new(),
+        faults: Faulty::default(),
         history: HashMap::new(),
     };
     counted::observe(run, ready, &mut programs, signals, command)
@@ -73,7 +72,7 @@ impl Counted for Programs<'_, '_, '_> {
 
     fn read(&mut self) -> Outcome<()> {
         self.before = std::mem::replace(&mut self.now, sample::read(self.programs)?);
-        self.faults_before = std::mem::replace(&mut self.faults, self.view.faults());
+        self.faults.read(self.view.faults());
         self.remember();
         Ok(())
     }
@@ -95,7 +94,6 @@ impl Counted for Programs<'_, '_, '_> {
     }
 
     fn write(&mut self, parts: &[Part], since: Since, span: Span) {
-        let faults = self.faults_since(since);
         let time = (since == Since::Interval).then(|| self.view.time(span.start.0));
         let View { asked, targets, outputs, clock_cost_ns, .. } = &mut *self.view;
         if !outputs.takes_records() {
@@ -130,20 +128,7 @@ impl Counted for Programs<'_, '_, '_> {
             };
             outputs.write_group(&XdpActionRow { action, shown: asked.shown }, part.count.packets);
         }
-        for (fault, packets) in faults {
-            let target = targets.all.iter().find(|target| target.program.id == fault.program);
-            outputs.write_about(&XdpFault {
-                time,
-                duration_ns,
-                interface: target.map(|target| target.name.as_str()),
-                ifindex: Some(fault.ifindex),
-                netns: Some(fault.netns),
-                program_id: Some(fault.program),
-                kind: Some(fault.kind),
-                cause: Some(&fault.cause),
-                packets,
-            });
-        }
+        self.faults.write(outputs, since, (time, span), |fault| place(targets, fault));
     }
 
     fn title(&self) -> String {
@@ -175,14 +160,7 @@ impl Counted for Programs<'_, '_, '_> {
     }
 
     fn below(&self, since: Since) -> String {
-        let targets = &self.view.targets.all;
-        let mut out = String::new();
-        for (fault, packets) in self.faults_since(since) {
-            let target = targets.iter().find(|target| target.program.id == fault.program);
-            let name = target.map_or("-", |target| target.name.as_str());
-            out.push_str(&format!("{name}: {} {}: {}\n", fault.kind, fault.cause, units::count(packets)));
-        }
-        out
+        self.faults.told(since, |fault| place(&self.view.targets, fault))
     }
 
     fn ledger(&self, end: Moment) -> Ledger {
@@ -205,15 +183,10 @@ impl Programs<'_, '_, '_> {
             history.remove(0);
         }
     }
+}
 
-    fn faults_since(&self, since: Since) -> BTreeMap<Fault, u64> {
-        let mut faults = self.faults.clone();
-        if since == Since::Interval {
-            for (fault, packets) in &mut faults {
-                *packets -= self.faults_before.get(fault).copied().unwrap_or(0).min(*packets);
-            }
-        }
-        faults.retain(|_, packets| *packets > 0);
-        faults
-    }
+/// The interface of a program of ours.
+fn place<'a>(targets: &'a Targets, fault: &Fault) -> Option<(&'a str, u64)> {
+    let target = targets.all.iter().find(|target| target.program.id == fault.program)?;
+    Some((&target.name, targets.netns.inode))
 }

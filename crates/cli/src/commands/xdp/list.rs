@@ -8,13 +8,14 @@ use crate::outputs::Outputs;
 use crate::plan::netns::{Interface, Netns};
 use crate::plan::{Run, Stdout};
 use crate::text::{self, note};
-use plumb_kernel::probes::xdp::{self, Inventory, Mode};
+use plumb_kernel::probes::xdp::{Inventory, Mode, Query};
 use plumb_records::column::{Shown, Time};
 use plumb_records::xdp::XdpProgram;
 use plumb_sinks::format::{Format, Layout};
 use plumb_sinks::text::Ink;
 use plumb_sinks::text::table::{Cell, Head, Table};
 use std::collections::BTreeSet;
+use std::io;
 
 /// A program on an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +64,8 @@ pub fn look(namespaces: &[Netns]) -> Outcome<Found> {
             continue;
         };
         found.namespaces += 1;
-        let attached = netns.within(|| attached(&interfaces))?.map_err(cannot_enter)?;
+        let attached =
+            netns.within(|| attached(&interfaces))?.and_then(|attached| attached).map_err(cannot_enter)?;
         let netns_name = if attached.is_empty() { None } else { netns.name() };
         found.places.extend(attached.into_iter().map(|(interface, mode, program)| Place {
             netns: netns.clone(),
@@ -77,12 +79,13 @@ pub fn look(namespaces: &[Netns]) -> Outcome<Found> {
 }
 
 /// The programs on interfaces of the calling thread's namespace. An interface that is gone meanwhile has none.
-fn attached(interfaces: &[Interface]) -> Vec<(Interface, Option<Mode>, u32)> {
+fn attached(interfaces: &[Interface]) -> io::Result<Vec<(Interface, Option<Mode>, u32)>> {
+    let query = Query::here()?;
     let each = |interface: &Interface| {
-        let programs = xdp::attached(interface.index).unwrap_or_default();
+        let programs = query.attached(interface.index).unwrap_or_default();
         programs.into_iter().map(|(mode, id)| (interface.clone(), mode, id)).collect::<Vec<_>>()
     };
-    interfaces.iter().flat_map(each).collect()
+    Ok(interfaces.iter().flat_map(each).collect())
 }
 
 /// Lists them.

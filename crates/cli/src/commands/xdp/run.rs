@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let clock_cost_ns = if asked.config.time { Some(xdp::clock_cost_ns()?.round() as u64) } else { None };
     let outputs = Outputs::open(&run, layout(&asked))?;
     let mut room = Storage::new();
-    let faults = Faults::attach(&mut room);
+    let faults = Faults::attach(&mut room, false);
     attaching::attach(&mut targets, &mut programs, &asked, &mut restoring)?;
     let mut view = View {
         run: &run,
@@ -96,7 +96,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     };
     match faults {
         Ok(faults) => view.faults = Some(faults),
-        Err(error) => text::note(format_args!("exceptions and redirect errors are not counted: {error}")),
+        Err(error) => text::note(format_args!("exceptions are not counted: {error}")),
     }
     let seen = if asked.config.events.is_some() {
         streaming::observe(&mut programs, &shared, &mut view, &mut signals, &mut command)?
@@ -235,7 +235,7 @@ impl View<'_> {
         self.targets.none_left()
     }
 
-    /// Exceptions and redirect errors of our programs so far.
+    /// Exceptions of our programs so far.
     pub fn faults(&self) -> BTreeMap<Fault, u64> {
         let all = self.faults.as_ref().map(Faults::read).unwrap_or_default();
         let ours = |id: u32| self.targets.all.iter().any(|target| target.program.id == id);

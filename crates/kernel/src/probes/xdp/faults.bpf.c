@@ -28,7 +28,7 @@ static __always_inline int fault_count(const struct net_device *dev, const struc
 				       __u32 kind, __u32 cause)
 {
 	struct xdp_fault_key key = {
-		.netns = dev->nd_net.net->ns.inum,
+		.netns = dev->nd_net.net->net_cookie,
 		.ifindex = dev->ifindex,
 		.program = program->aux->id,
 		.kind = kind,

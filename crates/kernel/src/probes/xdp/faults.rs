@@ -14,7 +14,7 @@ skeleton!("faults");
 /// A kind of packet that XDP could not treat.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// Inode of the interface's network namespace.
+    /// Cookie of the interface's network namespace.
     pub netns: u64,
     /// Index of the interface.
     pub ifindex: u32,
@@ -34,14 +34,13 @@ pub struct Faults<'obj> {
 }
 
 impl<'obj> Faults<'obj> {
-    /// Loads and attaches.
-    pub fn attach(storage: &'obj mut Storage) -> Result<Self, Error> {
-        let open = session::open("xdp faults", FaultsSkelBuilder::default(), storage)?;
+    /// Loads and attaches. `redirects`: also redirect errors, which only programs that redirect can have.
+    pub fn attach(storage: &'obj mut Storage, redirects: bool) -> Result<Self, Error> {
+        let mut open = session::open("xdp faults", FaultsSkelBuilder::default(), storage)?;
+        open.progs.xdp_redirect_err.set_autoload(redirects);
         let skel = Box::new(session::load("xdp faults", open)?);
-        let hooks = [
-            ("xdp_exception", &skel.progs.xdp_exception),
-            ("xdp_redirect_err", &skel.progs.xdp_redirect_err),
-        ];
+        let redirect = redirects.then_some(("xdp_redirect_err", &skel.progs.xdp_redirect_err));
+        let hooks = [("xdp_exception", &skel.progs.xdp_exception)].into_iter().chain(redirect);
         let mut links = Vec::new();
         let mut mechanisms = Vec::new();
         for (hook, program) in hooks {
@@ -89,7 +88,7 @@ fn fault(key: xdp_fault_key) -> Fault {
         }
     };
     Fault {
-        netns: u64::from(key.netns),
+        netns: key.netns,
         ifindex: key.ifindex,
         program: key.program,
         kind: if exception { "exception" } else { "redirect" },

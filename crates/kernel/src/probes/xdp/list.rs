@@ -1,8 +1,6 @@
 //! XDP programs of this machine, whoever loaded them: what is attached, and what the kernel knows of each program.
 
-use super::attach::Mode;
-use crate::error::{Class, Error};
-use crate::{links, support};
+use crate::support;
 use libbpf_rs::ProgramType;
 use libbpf_rs::query::{
     LinkInfoIter, LinkTypeInfo, MapInfoIter, ProgInfoIter, ProgInfoQueryOptions, ProgramInfo,
@@ -91,6 +89,15 @@ impl Inventory {
         found.filter_map(|(_, program)| self.programs.get(program))
     }
 
+    /// The component that has taken the place of this program's main function, so that it runs instead of all of it: where
+    /// libxdp's dispatcher has one component only. The kernel then lets nobody trace the program that it replaces
+    /// (EBUSY, __bpf_trampoline_link_prog in kernel/bpf/trampoline.c).
+    pub fn stand_in(&self, id: u32) -> Option<&Loaded> {
+        let main = self.programs.get(&id)?.function?;
+        let (_, program) = self.extensions.get(&id)?.iter().find(|(function, _)| *function == main)?;
+        self.programs.get(program)
+    }
+
     /// The program of which this one is a part.
     pub fn host_of(&self, id: u32) -> Option<u32> {
         let mut hosts = self.extensions.iter();
@@ -116,17 +123,4 @@ fn loaded(info: &ProgramInfo, jumps: &BTreeSet<u32>, boot: i64) -> Loaded {
         tail_calls: info.map_ids.iter().any(|map| jumps.contains(map)),
         function: main.filter(|_| info.btf_id != 0).map(|function| function.type_id),
     }
-}
-
-/// The programs on an interface of the calling thread's network namespace: the mode, `None` on the card itself, and the
-/// program's id. Needs no privilege.
-pub fn attached(ifindex: u32) -> Result<Vec<(Option<Mode>, u32)>, Error> {
-    let found = links::query_xdp(ifindex)
-        .map_err(|error| Error::new(Class::Failed, "cannot ask which XDP program is attached", error))?;
-    let places = [
-        (Some(Mode::Native), found.drv_prog_id),
-        (Some(Mode::Generic), found.skb_prog_id),
-        (None, found.hw_prog_id),
-    ];
-    Ok(places.into_iter().filter(|(_, id)| *id != 0).collect())
 }

@@ -14,6 +14,8 @@ mod event;
 mod faults;
 mod floor;
 mod list;
+mod names;
+mod query;
 mod replace;
 mod watch;
 
@@ -24,7 +26,9 @@ pub use counts::{Count, Counts, Times};
 pub use event::Event;
 pub use faults::{Fault, Faults};
 pub use floor::{Floor, LoadedFloor, Statistics, clock_cost_ns};
-pub use list::{Inventory, Loaded, attached};
+pub use list::{Inventory, Loaded};
+pub use names::Names;
+pub use query::Query;
 pub use replace::{Held, Restorer, Standing};
 pub use watch::{Foreign, PLACES, Watch, WatchConfig};
 

@@ -42,7 +42,8 @@ struct {
 static __always_inline __u32 watch_place(struct xdp_buff *xdp)
 {
 	struct net_device *dev = xdp->rxq->dev;
-	__u32 netns = dev->nd_net.net->ns.inum, ifindex = dev->ifindex, i;
+	__u64 netns = dev->nd_net.net->net_cookie;
+	__u32 ifindex = dev->ifindex, i;
 
 	for (i = 0; i < XDP_PLACES; i++) {
 		if (i >= watched.places)

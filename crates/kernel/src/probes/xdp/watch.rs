@@ -56,7 +56,7 @@ impl Foreign {
 /// What to tell of a program.
 #[derive(Clone, Debug, Default)]
 pub struct WatchConfig {
-    /// Namespaces and indexes of interfaces that are counted apart: at most [`PLACES`].
+    /// Cookies of namespaces and indexes of interfaces that are counted apart: at most [`PLACES`].
     pub places: Vec<(u64, u32)>,
     /// Packets of other interfaces are not counted.
     pub only: bool,
@@ -158,8 +158,7 @@ fn wire(config: &WatchConfig) -> xdp_watch_config {
     let mut wire =
         xdp_watch_config { only: config.only.into(), time: config.time.into(), ..Default::default() };
     for (to, (netns, ifindex)) in wire.place.iter_mut().zip(&config.places) {
-        // Inodes of namespaces have 32 bits (struct ns_common).
-        (to.netns, to.ifindex) = (u32::try_from(*netns).unwrap_or(0), *ifindex);
+        (to.netns, to.ifindex) = (*netns, *ifindex);
     }
     wire.places = config.places.len().min(PLACES) as u32;
     wire

@@ -11,6 +11,7 @@ enum xdp_const {
 	XDP_CLOCK_PAIRS = 512,	      /* readings of the clock in one run that measures it */
 	XDP_FLAGS_HAS_FRAGS = 1 << 0, /* enum xdp_buff_flags in include/net/xdp.h */
 	XDP_PLACES = 16,	      /* interfaces on which a program of others is counted apart */
+	XDP_NAME_BYTES = 16,	      /* BPF_OBJ_NAME_LEN of include/uapi/linux/bpf.h */
 };
 
 /* How an event reaches its reader. */
@@ -54,8 +55,9 @@ _Static_assert(sizeof(struct xdp_config) == 16, "no hidden padding");
 
 /* An interface. */
 struct xdp_place {
-	__u32 netns;
+	__u64 netns; /* cookie: inodes are used again */
 	__u32 ifindex;
+	__u32 _pad;
 };
 
 /* What is told of a program of others. */
@@ -66,7 +68,7 @@ struct xdp_watch_config {
 	__u8 time;    /* measure from entry to return */
 	__u8 _pad[2];
 };
-_Static_assert(sizeof(struct xdp_watch_config) == 8 * XDP_PLACES + 8, "no hidden padding");
+_Static_assert(sizeof(struct xdp_watch_config) == 16 * XDP_PLACES + 8, "no hidden padding");
 
 /* What the kernel reports of XDP on its tracepoints. */
 enum xdp_fault_kind {
@@ -75,12 +77,18 @@ enum xdp_fault_kind {
 };
 
 struct xdp_fault_key {
-	__u32 netns;
+	__u64 netns; /* cookie */
 	__u32 ifindex;
 	__u32 program; /* the kernel's id */
 	__u32 kind;    /* enum xdp_fault_kind */
 	__u32 cause;
-	__u32 _pad;
+};
+_Static_assert(sizeof(struct xdp_fault_key) == 24, "no hidden padding");
+
+/* A program that somebody has loaded. */
+struct xdp_name {
+	__u32 id;
+	__u8 name[XDP_NAME_BYTES];
 };
 
 #endif

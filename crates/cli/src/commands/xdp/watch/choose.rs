@@ -12,8 +12,10 @@ use std::collections::BTreeMap;
 pub struct Chosen {
     /// What the kernel told of it.
     pub program: Loaded,
-    /// The program that it is a component of.
+    /// The program that it is a component of, and not in place of.
     pub part_of: Option<u32>,
+    /// The program that was chosen, where this one runs in place of it.
+    pub in_place_of: Option<Loaded>,
     /// The interfaces that it is counted on by name.
     pub places: Vec<Place>,
     /// It was chosen by interface, and runs on others too.
@@ -93,6 +95,7 @@ fn by_interface(
             let one = chosen.entry(program.id).or_insert_with(|| Chosen {
                 program: program.clone(),
                 part_of: None,
+                in_place_of: None,
                 places: Vec::new(),
                 elsewhere: false,
                 only: true,
@@ -106,17 +109,23 @@ fn by_interface(
 
 /// A program on whatever interface it is.
 fn whole(program: &Loaded, everywhere: &[Place], inventory: &Inventory) -> Chosen {
-    let part_of = inventory.host_of(program.id);
-    let on = part_of.unwrap_or(program.id);
+    let host = inventory.host_of(program.id);
+    let on = host.unwrap_or(program.id);
+    let part_of = host.filter(|host| inventory.stand_in(*host).is_none());
     let places = everywhere.iter().filter(|place| place.program == on).take(PLACES).cloned().collect();
-    Chosen { program: program.clone(), part_of, places, elsewhere: false, only: false }
+    Chosen { program: program.clone(), part_of, in_place_of: None, places, elsewhere: false, only: false }
 }
 
-/// Each program, and after it its components, unless they were chosen by themselves.
+/// Each program, and after it its components, unless they were chosen by themselves; or the one that runs in its place.
 fn with_components(chosen: BTreeMap<u32, Chosen>, inventory: &Inventory) -> Vec<Chosen> {
     let mut all: Vec<Chosen> = Vec::new();
     for one in chosen.values() {
         if all.iter().any(|known| known.program.id == one.program.id) {
+            continue;
+        }
+        if let Some(part) = inventory.stand_in(one.program.id) {
+            let in_place_of = Some(one.program.clone());
+            all.push(Chosen { program: part.clone(), in_place_of, ..one.clone() });
             continue;
         }
         let parts = inventory.components(one.program.id).map(|part| Chosen {

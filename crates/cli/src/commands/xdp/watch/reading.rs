@@ -63,8 +63,8 @@ impl Line {
 }
 
 /// Reads what every program has come to.
-pub fn read(programs: &[Watched<'_>]) -> Result<Vec<Reading>, Error> {
-    programs.iter().map(Watched::read).collect()
+pub fn read(programs: &mut [Watched<'_>]) -> Result<Vec<Reading>, Error> {
+    programs.iter_mut().map(Watched::read).collect()
 }
 
 /// What came between two moments.

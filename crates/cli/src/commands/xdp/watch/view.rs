@@ -1,11 +1,15 @@
 //! A run that watches programs of others: what is read, written and shown of them.
 
 use super::Watched;
+use super::news::{self, Known};
 use super::reading::{self, Line, Reading};
+use super::spot::Spot;
 use super::table::{self, Frame, Row};
 use crate::account;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
+use crate::commands::xdp::faulty::Faulty;
+use crate::commands::xdp::list::Place;
 use crate::counted::{self, Counted, Since};
 use crate::failure::{Exit, Outcome};
 use crate::outputs::Outputs;
@@ -13,17 +17,20 @@ use crate::pipeline::{self, End};
 use crate::plan::{Run, Stdout};
 use crate::signals::Signals;
 use crate::text;
-use plumb_kernel::probes::xdp::{Action, Watch};
+use plumb_kernel::probes::xdp::{Action, Fault, Faults, Watch};
 use plumb_kernel::session::Attached;
 use plumb_records::column::Shown;
 use plumb_records::ledger::Ledger;
 use plumb_records::xdp::{XdpAction, XdpActionRow};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a run shows, and to whom.
 pub struct View<'a, 'obj> {
     pub run: &'a Run,
     pub programs: Vec<Watched<'obj>>,
+    pub known: Known,
+    pub faults: Option<Faults<'obj>>,
     pub by_cpu: bool,
     pub timed: bool,
     pub shown: Shown,
@@ -45,6 +52,7 @@ struct Watching<'a, 'obj> {
     view: View<'a, 'obj>,
     outputs: Outputs,
     readings: Readings,
+    faults: Faulty,
 }
 
 impl<'a> View<'a, '_> {
@@ -56,14 +64,20 @@ impl<'a> View<'a, '_> {
         command: &mut Option<Beside>,
     ) -> Outcome<Exit> {
         // What came before this moment is not told.
-        let first = reading::read(&self.programs)?;
+        let first = reading::read(&mut self.programs)?;
+        let faults = Faulty::from(self.faults());
         // Sizes of programs are told to who has capabilities, which go now.
-        let hooks: Vec<Attached> = self.programs.iter().flat_map(Watched::hooks).collect();
+        let hooks: Vec<Attached> = self
+            .programs
+            .iter()
+            .flat_map(Watched::hooks)
+            .chain(self.faults.iter().flat_map(|faults| faults.mechanisms().iter().cloned()))
+            .collect();
         self.ready = pipeline::ready(self.run, command.as_mut())?;
         self.begin(&mut outputs, &hooks);
         let (run, ready): (&'a Run, _) = (self.run, self.ready);
         let readings = Readings { before: first.clone(), now: first.clone(), first };
-        let mut watching = Watching { view: self, outputs, readings };
+        let mut watching = Watching { view: self, outputs, readings, faults };
         let seen = counted::observe(run, ready, &mut watching, signals, command)?;
         if let Some(command) = command {
             command.stop(signals.interrupted());
@@ -78,7 +92,9 @@ impl<'a> View<'a, '_> {
         });
         let filters = self.programs.iter().flat_map(|one| &one.spots);
         let filters = filters.map(|spot| format!("interface {}", spot.place.interface.name));
-        let session = account::session(filters.collect(), named.collect(), self.clock_offset);
+        let beside = self.faults.iter().flat_map(Faults::mechanisms);
+        let beside = beside.map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned()));
+        let session = account::session(filters.collect(), named.chain(beside).collect(), self.clock_offset);
         outputs.write_about(&session);
         outputs.flush();
         account::programs(self.run, hooks);
@@ -107,31 +123,22 @@ impl<'a> View<'a, '_> {
         format!("XDP programs of others: {}{cost}", programs.join("; "))
     }
 
-    /// Tells which interfaces are gone; true where every one is.
-    fn look(&mut self) -> bool {
-        let mut spots: Vec<_> = self.programs.iter_mut().flat_map(|program| &mut program.spots).collect();
-        for spot in spots.iter_mut().filter(|spot| !spot.gone) {
-            spot.gone = !spot.is_there();
-        }
-        let mut told: Vec<&str> = Vec::new();
-        for spot in &spots {
-            let name = spot.place.interface.name.as_str();
-            if spot.gone && !spot.told && !told.contains(&name) {
-                told.push(name);
-                text::note(format_args!(
-                    "{name} is deleted or was moved to another namespace: what was counted on it stays in the totals"
-                ));
-            }
-        }
-        let all_gone = !spots.is_empty() && spots.iter().all(|spot| spot.gone);
-        for spot in &mut spots {
-            spot.told = spot.gone;
-        }
-        all_gone
+    /// What went wrong with packets of these programs so far.
+    fn faults(&self) -> BTreeMap<Fault, u64> {
+        let all = self.faults.as_ref().map(Faults::read).unwrap_or_default();
+        let ours = |fault: &Fault| self.programs.iter().any(|program| program.did(fault));
+        all.into_iter().filter(|(fault, _)| ours(fault)).collect()
+    }
+
+    /// Name of the interface that a fault was at, and the inode of its namespace.
+    fn place_of(&self, fault: &Fault) -> Option<(&str, u64)> {
+        let there = |spot: &&Spot| (spot.cookie, spot.place.interface.index) == (fault.netns, fault.ifindex);
+        let spot = self.programs.iter().flat_map(|program| &program.spots).find(there)?;
+        Some((&spot.place.interface.name, spot.place.netns.inode))
     }
 
     /// Name and index of the interface that a line is of; nothing where it is of several.
-    fn place(&self, line: &Line) -> Option<&super::Spot> {
+    fn place(&self, line: &Line) -> Option<&Spot> {
         let program = self.programs.get(line.program)?;
         let one = program.watch.is_some() || program.spots.len() == 1;
         program.spots.get(line.place).filter(|_| one)
@@ -150,7 +157,7 @@ impl<'a> View<'a, '_> {
             ifindex: place.map(|place| place.interface.index),
             netns: place.map(|place| place.netns.inode),
             netns_name: place.and_then(|place| place.netns_name.as_deref()),
-            mode: place.map(super::Place::mode_name),
+            mode: place.map(Place::mode_name),
             program: loaded.map(|loaded| loaded.name.as_str()),
             program_id: loaded.map(|loaded| loaded.id),
             action: line.action.map(Action::name),
@@ -185,17 +192,20 @@ impl Counted for Watching<'_, '_> {
     }
 
     fn look(&mut self) -> bool {
-        self.view.look()
+        let View { programs, known, clock_offset, .. } = &mut self.view;
+        news::look(programs, known, || Moment::now().time(*clock_offset))
     }
 
     fn read(&mut self) -> Outcome<()> {
         let Readings { before, now, .. } = &mut self.readings;
-        *before = std::mem::replace(now, reading::read(&self.view.programs)?);
+        *before = std::mem::replace(now, reading::read(&mut self.view.programs)?);
+        self.faults.read(self.view.faults());
         Ok(())
     }
 
     fn detach(&mut self) {
         self.view.programs.iter_mut().filter_map(|one| one.watch.as_mut()).for_each(Watch::detach);
+        self.view.faults.iter_mut().for_each(Faults::detach);
     }
 
     fn lines(&self, since: Since) -> Vec<Line> {
@@ -216,6 +226,8 @@ impl Counted for Watching<'_, '_> {
             let action = self.view.record(line, span, since);
             self.outputs.write_group(&XdpActionRow { action, shown: self.view.shown }, line.packets);
         }
+        let time = (since == Since::Interval).then(|| span.start.time(self.view.clock_offset));
+        self.faults.write(&mut self.outputs, since, (time, span), |fault| self.view.place_of(fault));
     }
 
     fn title(&self) -> String {
@@ -251,8 +263,8 @@ impl Counted for Watching<'_, '_> {
         table::render(frame, &rows, text::style(run.terminal), width)
     }
 
-    fn below(&self, _: Since) -> String {
-        String::new()
+    fn below(&self, since: Since) -> String {
+        self.faults.told(since, |fault| self.view.place_of(fault))
     }
 
     fn ledger(&self, end: Moment) -> Ledger {
