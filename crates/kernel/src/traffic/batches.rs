@@ -15,12 +15,13 @@ pub const BATCH: usize = FRAMES;
 pub struct Batches {
     socket: OwnedFd,
     state: State,
+    failures: u64,
 }
 
 impl Batches {
     /// Sends by `socket`: a packet socket that is bound to its interface.
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, state: State::default() }
+        Self { socket, state: State::default(), failures: 0 }
     }
 
     /// Sends frames, each once. One that the interface does not take is counted and passed over; an interface that is
@@ -29,7 +30,11 @@ impl Batches {
         let mut rest = frames;
         while let Some(first) = rest.first() {
             let passed = match sys::send_frames(self.socket.as_fd(), rest) {
-                Ok(sent) => sent,
+                // It stopped at a frame that was not taken, and kept to itself why: that one is tried once more.
+                Ok(sent) => {
+                    self.failures += u64::from(sent < rest.len().min(BATCH));
+                    sent
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
                 Err(error) => {
                     self.refuse(&error, first.len())?;
@@ -52,8 +57,14 @@ impl Batches {
             return Err(Error::new(Class::Failed, what, error));
         }
         self.state.refused += 1;
+        self.failures += 1;
         self.state.error = number.unsigned_abs();
         Ok(())
+    }
+
+    /// How often a frame was not taken: more than were refused, because a frame may be tried twice.
+    pub fn failures(&self) -> u64 {
+        self.failures
     }
 
     /// What became of the frames so far.

@@ -14,16 +14,19 @@ use std::time::{Duration, Instant};
 /// How often the interface is asked while frames go out: it costs microseconds, and may wait for who sets interfaces up.
 const EVERY: Duration = Duration::from_millis(20);
 
+/// Time for a queue to pass on what it holds: another CPU may be at it. One that is held back for longer drops later.
+const QUEUED: Duration = Duration::from_millis(2);
+
 /// The account of an interface that sending threads share.
 pub(super) struct Account {
     netlink: Netlink,
     ifindex: u32,
     /// Frames that the interface had dropped before.
     before: u64,
-    /// Frames that were refused with an error are among those that it dropped: no queue stands before it.
-    has_refused: bool,
+    /// What failed with an error is among what it dropped: no queue stands before it.
+    has_failures: bool,
     /// Of all threads, as soon as they are told.
-    refused: AtomicU64,
+    failures: AtomicU64,
     /// Drops that threads have taken for theirs.
     owned: Mutex<u64>,
 }
@@ -33,8 +36,8 @@ impl Account {
     pub(super) fn open(ifindex: u32, queued: bool) -> Result<Arc<Self>> {
         let netlink = Netlink::open()?;
         let before = netlink.dropped(ifindex)?;
-        let (refused, owned) = (AtomicU64::new(0), Mutex::new(0));
-        Ok(Arc::new(Self { netlink, ifindex, before, has_refused: !queued, refused, owned }))
+        let (failures, owned) = (AtomicU64::new(0), Mutex::new(0));
+        Ok(Arc::new(Self { netlink, ifindex, before, has_failures: !queued, failures, owned }))
     }
 
     /// Drops that no thread knows of yet. May be negative: one thread has taken for silent drops what another one is
@@ -42,7 +45,7 @@ impl Account {
     fn unowned(&self, owned: u64) -> i64 {
         // Where the interface is gone the next frame is an error.
         let Ok(dropped) = self.netlink.dropped(self.ifindex) else { return 0 };
-        let known = owned + if self.has_refused { self.refused.load(Ordering::Relaxed) } else { 0 };
+        let known = owned + if self.has_failures { self.failures.load(Ordering::Relaxed) } else { 0 };
         dropped.wrapping_sub(self.before).cast_signed() - known.cast_signed()
     }
 }
@@ -51,7 +54,7 @@ impl Account {
 pub(super) struct Dropped {
     account: Arc<Account>,
     /// What the thread has told the account.
-    refused: u64,
+    failures: u64,
     silently: u64,
     /// Frames that were sent when it last asked.
     confirmed: u64,
@@ -60,7 +63,7 @@ pub(super) struct Dropped {
 
 impl Dropped {
     pub(super) fn new(account: Arc<Account>) -> Self {
-        Self { account, refused: 0, silently: 0, confirmed: 0, looked: Instant::now() }
+        Self { account, failures: 0, silently: 0, confirmed: 0, looked: Instant::now() }
     }
 
     /// Frames of this thread that were dropped without an error.
@@ -74,16 +77,24 @@ impl Dropped {
     }
 
     /// After each call; `state` is what the socket was told.
-    pub(super) fn look(&mut self, state: State) {
-        self.account.refused.fetch_add(state.refused - self.refused, Ordering::Relaxed);
-        self.refused = state.refused;
+    pub(super) fn look(&mut self, state: State, failures: u64) {
+        self.account.failures.fetch_add(failures - self.failures, Ordering::Relaxed);
+        self.failures = failures;
         if self.looked.elapsed() >= EVERY {
-            self.settle(state);
+            self.take(state);
         }
     }
 
-    /// Asks how many frames the driver dropped, and takes as many for this thread's as it can have lost.
+    /// What became of all frames so far, those included that a queue has not yet passed on.
     pub(super) fn settle(&mut self, state: State) {
+        if !self.account.has_failures {
+            std::thread::sleep(QUEUED);
+        }
+        self.take(state);
+    }
+
+    /// Asks how many frames the driver dropped, and takes as many for this thread's as it can have lost.
+    fn take(&mut self, state: State) {
         let mut owned = self.account.owned.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = share(self.account.unowned(*owned), self.silently, state.offered - state.refused);
         *owned = *owned - self.silently + mine;

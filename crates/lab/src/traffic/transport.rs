@@ -154,6 +154,6 @@ impl Packets {
 
 fn send(batches: &mut Batches, dropped: &mut Dropped, frames: &[IoSlice<'_>]) -> Result<()> {
     batches.send(frames)?;
-    dropped.look(batches.state());
+    dropped.look(batches.state(), batches.failures());
     Ok(())
 }

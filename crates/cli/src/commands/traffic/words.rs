@@ -77,7 +77,8 @@ pub fn sentence(total: &Traffic, captured: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{rate, short};
+    use super::{rate, sentence, short};
+    use plumb_records::traffic::Traffic;
 
     #[test]
     fn a_line_never_fills_its_terminal() {
@@ -92,5 +93,38 @@ mod tests {
     #[test]
     fn small_rates_are_not_nothing() {
         assert_eq!((rate(0.0001), rate(20_000.0)), ("0.0001/s".to_owned(), "20.0 k/s".to_owned()));
+    }
+
+    #[test]
+    fn a_capture_with_frames_missing_says_so() {
+        let total = |errors| Traffic {
+            time: plumb_records::column::Time(0),
+            duration_ns: 1_000_000_000,
+            interface: "v0".to_owned(),
+            transport: "live",
+            threads: 1,
+            asked_per_s: None,
+            offered: 10,
+            sent: 10 - errors,
+            errors,
+            error: None,
+            offered_bytes: 640,
+            sent_per_s: Some(10.0),
+            late_p50_ns: None,
+            late_p99_ns: None,
+            late_max_ns: None,
+            gap_p50_ns: None,
+            gap_p99_ns: None,
+            gap_max_ns: None,
+        };
+        assert_eq!(
+            sentence(&total(0), true),
+            "10 packets sent of 10 offered (640 B) in 1.0 s by live frames: 10/s, 5.1 kbit/s; no errors"
+        );
+        assert!(sentence(&total(9), true).starts_with("1 packet sent of 10"));
+        assert!(sentence(&total(9), true).ends_with(
+            "9 not taken by the interface, and not offered again: of the capture they are missing"
+        ));
+        assert!(sentence(&total(9), false).ends_with("9 not taken by the interface"));
     }
 }
