@@ -1,5 +1,6 @@
 //! Programs that are replaced or detached while they are watched: what came to others is not told as theirs.
 
+use crate::counts::ETHERNET;
 use crate::foreign::{Foreign, action, id, told, watch};
 use crate::scene::{Scene, sum, wait_for_packets};
 use anyhow::{Result, ensure};
@@ -32,10 +33,12 @@ fn a_program_that_is_replaced_is_told_and_counted_no_more() -> TestResult {
         let news = swap(&scene, &foreign)?;
         // Nothing is left to watch.
         let finished = plumb.wait()?;
-        let (records, _) = told(&finished)?;
+        let (records, fentry) = told(&finished)?;
         ensure!(finished.stderr.contains(&news), "{news}: {}", finished.stderr);
         let count = |name| sum(&records, "xdp_action", name, |_| true);
         ensure!(count("packets") == PACKETS, "{}: {records:#?}", count("packets"));
+        let each = if fentry { LENGTH } else { LENGTH - ETHERNET };
+        ensure!(count("bytes") == PACKETS * each as u64, "of intervals before: {records:#?}");
         ensure!(count("drops") == 0, "it drops nothing: {records:#?}");
     }
     Ok(())

@@ -10,7 +10,7 @@ use std::io::Write;
 
 const LENGTH: usize = 100;
 /// What veth does not count of a packet that a stack sent.
-const ETHERNET: usize = 14;
+pub(crate) const ETHERNET: usize = 14;
 
 /// Four verdicts in turn: a quarter of the packets has each.
 #[test]

@@ -8,6 +8,7 @@ use plumb_lab::Host;
 use plumb_live::machine::emulated;
 use plumb_live::{PACKETS, Plumb, Records, TestResult, wait_for};
 use serde_json::Value;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
 const LENGTH: usize = 100;
@@ -77,6 +78,9 @@ impl Bench {
 impl Drop for Bench {
     /// It detaches when it is asked to end.
     fn drop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(None)) {
+            return;
+        }
         let pid = nix::unistd::Pid::from_raw(self.0.id() as i32);
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT);
         let _ = self.0.wait();
@@ -90,7 +94,10 @@ fn a_program_of_xdp_bench_is_counted() -> TestResult {
     mount_bpffs()?;
     let bench = Bench::start(host)?;
     if bench.is_none() {
-        eprintln!("xdp-bench does not start here (see above): xdp-loader attaches instead");
+        // The VM's kernels have all that any version wants.
+        ensure!(!emulated(), "xdp-bench does not start");
+        // As xdp-bench's own reason does, this gets past the harness, which keeps what a test prints.
+        writeln!(std::io::stderr(), "xdp-bench does not start here: xdp-loader attaches instead")?;
         load(host, &foreign, "xdp.loop")?;
     }
     let plumb = watch(host, "time", &[])?;

@@ -3,7 +3,8 @@
 use crate::clock::Span;
 use crate::counted::Since;
 use crate::outputs::Outputs;
-use plumb_kernel::probes::xdp::Fault;
+use crate::text::note;
+use plumb_kernel::probes::xdp::{Fault, Faults};
 use plumb_records::column::Time;
 use plumb_records::xdp::XdpFault;
 use plumb_sinks::text::units;
@@ -67,6 +68,17 @@ impl Faulty {
             format!("{name}: {} {}: {}\n", fault.kind, fault.cause, units::count(packets))
         };
         self.since(since).map(line).collect()
+    }
+}
+
+/// Says where some are missing: they are counted for the whole machine, in a table of so many kinds.
+pub fn unroomed(faults: &Faults<'_>) {
+    let lost = faults.unroomed();
+    if lost > 0 {
+        note(format_args!(
+            "{lost} exceptions and redirect errors of this machine found no room in the table of them; some may be of the \
+             programs told"
+        ));
     }
 }
 

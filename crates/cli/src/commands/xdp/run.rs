@@ -3,7 +3,7 @@
 use super::restore::Restoring;
 use super::sample::{self, Sample};
 use super::target::{self, Targets};
-use super::{attaching, counting, streaming};
+use super::{attaching, counting, faulty, streaming};
 use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
 use crate::args::xdp::{
     Action as ActionWord, By, Mode as ModeWord, Run as Arguments, Transport as TransportWord,
@@ -274,6 +274,7 @@ fn place(target: &target::Target) -> (String, String) {
 
 /// Writes the ledger, tells people, and decides on the exit code.
 fn conclude(mut view: View<'_>, seen: &Seen) -> Outcome<Exit> {
+    view.faults.iter().for_each(faulty::unroomed);
     let ledger = &seen.ledger;
     if ledger.lost_kernel > 0 {
         text::note(format_args!(

@@ -29,10 +29,7 @@ pub fn look(programs: &mut [Watched<'_>], known: &Known, at: impl Fn() -> Time) 
     for program in &mut *programs {
         let traced = program.watch.is_some();
         for spot in &mut program.spots {
-            let now = spot.look();
-            if now == spot.now {
-                continue;
-            }
+            let Some(now) = spot.look().filter(|now| *now != spot.now) else { continue };
             spot.now = now;
             let (name, id) = (&spot.place.interface.name, spot.place.program);
             let change = change(now, &known.told(id), |id| known.told(id));

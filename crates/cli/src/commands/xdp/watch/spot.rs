@@ -4,6 +4,7 @@ use super::reading;
 use crate::commands::xdp::list::Place;
 use crate::commands::xdp::target::cannot_enter;
 use crate::failure::{Failure, Outcome};
+use nix::errno::Errno;
 use plumb_kernel::netdev::Inside;
 use plumb_kernel::probes::xdp::{Mode, Query};
 
@@ -54,10 +55,12 @@ impl Spot {
         Ok(Self { place, cookie, now: Now::Attached, inside, query, alone: true })
     }
 
-    /// What has become of it by now.
-    pub fn look(&self) -> Now {
-        let Ok(found) = self.query.attached(self.place.interface.index) else { return Now::Gone };
-        now(&found, (self.place.mode, self.place.program))
+    /// What has become of it by now; `None` where the kernel does not tell at this moment.
+    pub fn look(&self) -> Option<Now> {
+        match self.query.attached(self.place.interface.index) {
+            Ok(found) => Some(now(&found, (self.place.mode, self.place.program))),
+            Err(error) => (error.raw_os_error() == Some(Errno::ENODEV as i32)).then_some(Now::Gone),
+        }
     }
 
     /// What the driver counts of programs in native mode; unknown from the moment on at which the program is not alone
@@ -67,7 +70,7 @@ impl Spot {
         let name = native.then(|| self.inside.name(self.place.interface.index)).flatten();
         let counters = name.and_then(|name| self.inside.counters(&name));
         // Asked afterwards: what was counted before that is the program's.
-        self.alone &= self.look() == Now::Attached;
+        self.alone &= self.look() == Some(Now::Attached);
         let counters = counters.filter(|_| self.alone);
         counters.map_or((None, None), |counters| reading::driver_counts(&counters))
     }

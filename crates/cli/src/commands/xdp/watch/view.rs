@@ -8,7 +8,7 @@ use super::table::{self, Frame, Row};
 use crate::account;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
-use crate::commands::xdp::faulty::Faulty;
+use crate::commands::xdp::faulty::{self, Faulty};
 use crate::commands::xdp::list::Place;
 use crate::counted::{self, Counted, Since};
 use crate::failure::{Exit, Outcome};
@@ -283,7 +283,8 @@ impl Counted for Watching<'_, '_> {
 impl Watching<'_, '_> {
     /// Writes the ledger, tells people, and decides on the exit code.
     fn conclude(mut self, end: End, ledger: &Ledger) -> Outcome<Exit> {
-        let View { run, programs, .. } = &self.view;
+        let View { run, programs, faults, .. } = &self.view;
+        faults.iter().for_each(faulty::unroomed);
         let parts = programs.iter().any(|program| program.part_of.is_some());
         let sentence = text::sentence_about(if parts { "program run" } else { "packet" }, ledger);
         account::close(&mut self.outputs, run, ledger, sentence)?;
