@@ -11,8 +11,11 @@ use crate::privileges;
 use crate::screen::Screen;
 use crate::signals::Signals;
 use caps::Capability;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use plumb_records::ledger::Ledger;
-use std::fs::File;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitStatus;
 
 /// Why a run ended.
@@ -94,8 +97,14 @@ pub fn ready(run: &Run, command: Option<&mut Beside>) -> Outcome<Moment> {
     let kept: &[Capability] = if writes_later { &[Capability::CAP_DAC_OVERRIDE] } else { &[] };
     if let Some(path) = &run.ready_file {
         privileges::drop_all_but(&[Capability::CAP_DAC_OVERRIDE])?;
-        File::create(path)
-            .map_err(|error| Failure::failed(format!("cannot create {}", path.display())).because(error))?;
+        // Not waiting for a pipe's reader: no signal would end that.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).custom_flags(OFlag::O_NONBLOCK.bits());
+        options.open(path).map_err(|error| {
+            let pipe = error.raw_os_error() == Some(Errno::ENXIO as i32);
+            let failure = Failure::failed(format!("cannot create {}", path.display())).because(error);
+            if pipe { failure.help("a pipe needs its reader first") } else { failure }
+        })?;
     }
     privileges::drop_all_but(kept)?;
     let ready = Moment::now();

@@ -2,6 +2,8 @@
 
 use crate::scene::{number, received, sent, traffic, within};
 use anyhow::{Result, ensure};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use plumb_lab::{Host, Lab};
 use plumb_live::{Plumb, TestResult, binary};
 use std::fs::{self, Permissions};
@@ -148,7 +150,12 @@ fn outputs_are_opened_before_anything_is_sent() -> TestResult {
             refused(lab, &["--dst", &target, flag, path], 1, &["cannot create", path])?;
         }
         ensure!(received(lab.receiver())? == before, "a frame was sent");
-        Ok(())
+        // Whether somebody reads a pipe is found when the run is ready; it is not waited for.
+        let folder = tempfile::tempdir()?;
+        let pipe = folder.path().join("ready");
+        mkfifo(&pipe, Mode::S_IRWXU)?;
+        let pipe = pipe.display().to_string();
+        refused(lab, &["--dst", &target, "--ready-file", &pipe], 1, &["cannot create", "reader first"])
     })
 }
 
