@@ -30,19 +30,6 @@ pub(crate) fn attach_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> i
     owned(status)
 }
 
-/// What is attached to an interface of the calling thread's network namespace: needs no privilege.
-pub(crate) fn query_xdp(ifindex: u32) -> io::Result<libbpf_sys::bpf_xdp_query_opts> {
-    let mut found = libbpf_sys::bpf_xdp_query_opts {
-        sz: size_of::<libbpf_sys::bpf_xdp_query_opts>() as _,
-        ..Default::default()
-    };
-    let ifindex = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    // SAFETY: the options say their size, and are borrowed for the call.
-    #[allow(unsafe_code, reason = "libbpf-rs asks by a program that is there already")]
-    let status = unsafe { libbpf_sys::bpf_xdp_query(ifindex, 0, &raw mut found) };
-    if status < 0 { Err(io::Error::from_raw_os_error(-status)) } else { Ok(found) }
-}
-
 /// Opens a link by its id: needs CAP_SYS_ADMIN.
 pub(crate) fn open(id: u32) -> io::Result<OwnedFd> {
     // SAFETY: the call takes a number and touches no memory of ours.

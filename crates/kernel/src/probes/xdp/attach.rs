@@ -2,10 +2,11 @@
 //!
 //! Everything here asks and acts in the network namespace of the calling thread; links work from anywhere once made.
 
+use super::query::Query;
 use crate::error::{Class, Error};
 use crate::{links, sys};
 use libbpf_rs::query::{LinkInfo, LinkTypeInfo};
-use libbpf_rs::{Program, XdpFlags, libbpf_sys};
+use libbpf_rs::{Program, XdpFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -58,22 +59,13 @@ impl Occupant {
 
 /// What is attached to an interface now.
 pub fn occupant(ifindex: u32) -> Result<Option<Occupant>, Error> {
-    let found = links::query_xdp(ifindex)
+    let found = Query::here()
+        .and_then(|query| query.attached(ifindex))
         .map_err(|error| failed_io("cannot ask which XDP program is attached", &error))?;
-    let Some((id, mode)) = occupied(&found) else { return Ok(None) };
+    let Some(&(mode, id)) = found.first() else { return Ok(None) };
     let program = Program::fd_from_id(id).map_err(|error| error.to_string());
     let name = program.as_ref().ok().and_then(|program| sys::program_facts(program.as_fd()).ok());
     Ok(Some(Occupant { id, name: name.map(|facts| facts.name), mode, program }))
-}
-
-/// The program that the kernel names, and its mode: `None` where it is offloaded.
-pub(super) fn occupied(found: &libbpf_sys::bpf_xdp_query_opts) -> Option<(u32, Option<Mode>)> {
-    let places = [
-        (found.drv_prog_id, Some(Mode::Native)),
-        (found.skb_prog_id, Some(Mode::Generic)),
-        (found.hw_prog_id, None),
-    ];
-    places.into_iter().find(|(id, _)| *id != 0)
 }
 
 /// A program of ours on an interface. It is attached until this is dropped, also where the process is killed.

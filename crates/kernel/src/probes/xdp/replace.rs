@@ -4,7 +4,8 @@
 //! descriptors: an id could belong to another program by then. Each step names the program that it expects and fails
 //! where another one is there.
 
-use super::attach::{Attachment, Mode, Occupant, attach, failed_io, occupant, occupied};
+use super::attach::{Attachment, Mode, Occupant, attach, failed_io, occupant};
+use super::query::Query;
 use crate::error::{Class, Error};
 use crate::session::failed;
 use crate::{links, sys};
@@ -209,17 +210,17 @@ impl Restorer {
     }
 
     fn standing(&self) -> Result<Standing, Error> {
-        let found = match links::query_xdp(self.ifindex) {
+        let found = match Query::here().and_then(|query| query.attached(self.ifindex)) {
             Ok(found) => found,
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(Standing::NoInterface),
             Err(error) => return Err(failed_io("cannot ask which XDP program is attached", &error)),
         };
         let ours = sys::program_facts(self.ours.as_fd()).map(|facts| facts.id).unwrap_or_default();
-        Ok(match occupied(&found) {
+        Ok(match found.first() {
             None => Standing::Nothing,
-            Some((id, _)) if id == self.id => Standing::Restored,
-            Some((id, _)) if id == ours => Standing::Ours,
-            Some((id, _)) => Standing::Other(id),
+            Some((_, id)) if *id == self.id => Standing::Restored,
+            Some((_, id)) if *id == ours => Standing::Ours,
+            Some((_, id)) => Standing::Other(*id),
         })
     }
 }
