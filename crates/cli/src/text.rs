@@ -127,8 +127,7 @@ pub fn sentence_about(unit: &str, ledger: &Ledger) -> String {
     let lost = if ledger.lost() == 0 { "nothing lost" } else { "the output is incomplete" };
     let seen = match ledger.seen {
         0 => format!("no {unit}s"),
-        1 => format!("1 {unit}"),
-        seen => format!("{} {unit}s", units::count(seen)),
+        seen => units::counted(seen, unit),
     };
     let time = units::duration(ledger.duration_ns);
     let fate = if parts.is_empty() { lost.to_owned() } else { format!("{}; {lost}", parts.join(", ")) };

@@ -1,7 +1,7 @@
 //! Open, configure, load, attach: what every probe does alike. Each step fails with a sentence, not with a number.
 
 use crate::error::{Class, Error};
-use crate::sys;
+use crate::{support, sys};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{Link, OpenObject, PrintLevel, ProgramMut};
 use std::collections::VecDeque;
@@ -109,9 +109,14 @@ pub(crate) fn detach(links: &mut Vec<Link>) {
     }
 }
 
-/// A libbpf error as a sentence. EPERM after the capabilities were found to be there is the kernel's policy.
+/// A libbpf error as a sentence. EPERM where the capabilities are there is the kernel's policy.
 pub(crate) fn failed(what: String, error: &libbpf_rs::Error) -> Error {
     let detail = take_log();
+    if error.kind() == libbpf_rs::ErrorKind::PermissionDenied
+        && let Some(lacking) = support::lacking()
+    {
+        return Error::new(Class::Privileges, what, lacking).help("run as root, or grant it").detail(detail);
+    }
     let (class, help) = match error.kind() {
         _ if detail.contains("processed ") && detail.contains(" insns") => (
             Class::Unsupported,

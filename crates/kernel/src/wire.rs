@@ -62,6 +62,7 @@ plain_bytes!(
     xdp_fault_key,
     xdp_name,
     xdp_place,
+    xdp_unsent_key,
     xdp_watch_config,
 );
 
@@ -94,6 +95,7 @@ mod tests {
         ("xdp_fault_key", size_of::<xdp_fault_key>()),
         ("xdp_name", size_of::<xdp_name>()),
         ("xdp_place", size_of::<xdp_place>()),
+        ("xdp_unsent_key", size_of::<xdp_unsent_key>()),
         ("xdp_watch_config", size_of::<xdp_watch_config>()),
     ];
 

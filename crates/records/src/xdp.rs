@@ -135,8 +135,8 @@ crate::record! {
         ifindex: Option<u32> as Id, "its index in its namespace";
         netns: Option<u64> as Id, "inode of its network namespace";
         program_id: Option<u32> as Id, "the kernel's id of the program";
-        kind: Option<&'a str> as Text, "exception (the tracepoint xdp_exception) or redirect (xdp_redirect_err)";
-        cause: Option<&'a str> as Text, "of an exception the verdict that was not or could not be carried out, ABORTED included; of a redirect the error, such as ENETDOWN";
+        kind: Option<&'a str> as Text, "exception (the tracepoint xdp_exception), redirect (xdp_redirect_err), or tx (xdp_bulk_tx: frames that were not sent back, where the driver tells)";
+        cause: Option<&'a str> as Text, "of an exception the verdict that was not or could not be carried out, ABORTED included; of the others the error, such as ENETDOWN, or `no room`";
         packets: u64 as Count, "packets";
     }
 }

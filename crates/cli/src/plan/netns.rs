@@ -71,9 +71,8 @@ impl Netns {
                 "{number} is neither the inode of a network namespace nor a process"
             ))
             .help(named_ones())),
-            Err(_) => {
-                Err(Failure::arguments(format!("no network namespace is called {word}")).help(named_ones()))
-            }
+            Err(_) => Err(Failure::arguments(format!("no network namespace is called {}", shown(word)))
+                .help(named_ones())),
         }
     }
 
@@ -220,6 +219,11 @@ impl Netns {
     }
 }
 
+/// A name, in quotes where there is nothing to see.
+fn shown(name: &str) -> &str {
+    if name.is_empty() { "\"\"" } else { name }
+}
+
 fn pick(interfaces: &[Interface], names: &[&str]) -> Outcome<Vec<u32>> {
     let index =
         |name: &&str| interfaces.iter().find(|interface| interface.name == *name).map(|found| found.index);
@@ -228,7 +232,7 @@ fn pick(interfaces: &[Interface], names: &[&str]) -> Outcome<Vec<u32>> {
         None => Ok(names.iter().filter_map(index).collect()),
         Some(name) => {
             let known: Vec<&str> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
-            Err(Failure::arguments(format!("there is no interface {name}"))
+            Err(Failure::arguments(format!("there is no interface {}", shown(name)))
                 .help(format!("there are: {}; --netns looks in another namespace", known.join(", "))))
         }
     }

@@ -26,6 +26,9 @@ struct Capability {
 
 /// What observing needs, at once.
 const SETCAP: &str = "run as root, or grant it: setcap cap_bpf,cap_perfmon,cap_syslog+ep $(command -v plumb)";
+/// What giving packets a verdict needs, at once; exceptions are told with CAP_PERFMON.
+const SETCAP_XDP: &str =
+    "run as root, or grant it: setcap cap_net_admin,cap_bpf,cap_perfmon+ep $(command -v plumb)";
 const ROOT: &str = "run as root";
 
 const CAPABILITIES: &[Capability] = &[
@@ -88,6 +91,12 @@ pub(super) fn process() -> Vec<Fact> {
         }
     });
     facts.collect()
+}
+
+/// What would help `command` where `fact` is missing.
+pub(super) fn help(command: &str, fact: &Fact) -> String {
+    let granted = ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"].contains(&fact.name);
+    if command == "xdp" && granted { SETCAP_XDP.to_owned() } else { fact.help.clone() }
 }
 
 /// The effective capabilities that count, and how to say that one is not among them.

@@ -64,8 +64,18 @@ pub fn require(command: &'static str) -> Result<(), Error> {
     facts.push(facts::lockdown());
     match (Support { facts }).obstacle(command) {
         Some(fact) => {
-            Err(Error::new(fact.class, format!("cannot run {command}"), &fact.found).help(&fact.help))
+            let help = facts::help(command, fact);
+            Err(Error::new(fact.class, format!("cannot run {command}"), &fact.found).help(help))
         }
         None => Ok(()),
     }
+}
+
+/// Why BPF says EPERM where this process lacks a capability for it: which one, in words.
+pub(crate) fn lacking() -> Option<String> {
+    let needed = ["CAP_BPF", "CAP_PERFMON"];
+    facts::process()
+        .into_iter()
+        .find(|fact| !fact.usable && needed.contains(&fact.name))
+        .map(|fact| fact.found)
 }

@@ -13,6 +13,11 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// So many of a unit that has a plain plural: `1 packet`, `1,234 packets`.
+pub fn counted(value: u64, unit: &str) -> String {
+    format!("{} {unit}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
 /// A rate: `0.4/s`, `950/s`, `1.2 k/s`, `3.4 M/s`; empty for what is not a number.
 pub fn rate(per_second: f64) -> String {
     if !per_second.is_finite() {
@@ -83,6 +88,11 @@ mod tests {
         let counts = [0, 12, 999, 1000, 123_456, 1_234_567, u64::MAX].map(count);
         let expected = ["0", "12", "999", "1,000", "123,456", "1,234,567", "18,446,744,073,709,551,615"];
         assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn one_is_not_plural() {
+        assert_eq!([1, 0, 1000].map(|n| counted(n, "packet")), ["1 packet", "0 packets", "1,000 packets"]);
     }
 
     #[test]

@@ -9,4 +9,6 @@ mod lifecycle;
 mod refusals;
 mod replacing;
 mod scene;
+mod telling;
+mod terminal;
 mod theirs;

@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, on};
 use anyhow::{Result, ensure};
-use plumb_live::{Plumb, TestResult, binary};
+use plumb_live::{Finished, Plumb, TestResult, binary};
 use std::fs::{Permissions, copy, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -36,21 +36,40 @@ fn generic_and_automatic_mode_work_there() -> TestResult {
     Ok(())
 }
 
-#[test]
-fn without_privileges() -> TestResult {
+/// `plumb xdp run` on `lo` as nobody, with these capabilities.
+fn holding(held: &[&str], args: &[&str]) -> Result<Finished> {
     let folder = tempfile::tempdir()?;
     copy(binary()?, folder.path().join("plumb"))?;
     set_permissions(folder.path(), Permissions::from_mode(0o777))?;
-    for (held, missing) in [(&[][..], "CAP_BPF"), (&["bpf", "perfmon"], "CAP_NET_ADMIN")] {
-        let set = held.iter().fold("-all".to_owned(), |set, name| format!("{set},+{name}"));
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        command.args([format!("--inh-caps={set}"), format!("--ambient-caps={set}")]);
-        command.arg(folder.path().join("plumb"));
-        let plumb = Plumb::through(command, &["xdp", "run", "-i", "lo", "--action", "pass"])?;
-        set_permissions(plumb.folder(), Permissions::from_mode(0o777))?;
-        plumb.finish()?.failed_with(4, &[missing])?;
-    }
+    let set = held.iter().fold("-all".to_owned(), |set, name| format!("{set},+{name}"));
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.args([format!("--inh-caps={set}"), format!("--ambient-caps={set}")]);
+    command.arg(folder.path().join("plumb"));
+    let common = ["xdp", "run", "-i", "lo", "--action", "pass"];
+    let plumb = Plumb::through(command, &[&common[..], args].concat())?;
+    set_permissions(plumb.folder(), Permissions::from_mode(0o777))?;
+    plumb.finish()
+}
+
+#[test]
+fn without_privileges() -> TestResult {
+    let granted = "setcap cap_net_admin,cap_bpf,cap_perfmon+ep";
+    holding(&[], &[])?.failed_with(4, &["CAP_BPF", granted])?;
+    holding(&["bpf", "perfmon"], &[])?.failed_with(4, &["CAP_NET_ADMIN", granted])
+}
+
+/// Exceptions are not counted then, for that reason.
+#[test]
+fn without_the_privilege_to_trace() -> TestResult {
+    let finished = holding(&["bpf", "net_admin"], &["--for", "20ms"])?;
+    ensure!(finished.status.success(), "{}", finished.stderr);
+    ensure!(
+        finished.stderr.contains("not counted") && finished.stderr.contains("lacks CAP_PERFMON"),
+        "{}",
+        finished.stderr
+    );
+    ensure!(!finished.stderr.contains("lockdown"), "{}", finished.stderr);
     Ok(())
 }
 
@@ -69,6 +88,9 @@ fn what_would_have_no_effect() -> TestResult {
     for args in [
         &["-i", "lo"][..],
         &["-i", "lo", "--drop-percent", "101"],
+        &["-i", "lo", "--drop-percent", "1e-9"],
+        &["-i", "", "--action", "pass"],
+        &["-i", "lo,", "--action", "pass"],
         &["-i", "lo", "--action", "pass", "--transport", "perf"],
         &["-i", "lo", "--action", "pass", "--wakeup", "busy"],
         &["-i", "lo", "--action", "pass", "--events", "--by", "cpu"],

@@ -16,7 +16,9 @@ use crate::pipeline::{self, Seen};
 use crate::plan::{Run, Stdout};
 use crate::signals::Signals;
 use crate::{account, text};
-use plumb_kernel::probes::xdp::{self, Action, Config, Fault, Faults, Mode, Shared, Transport, Xdp};
+use plumb_kernel::probes::xdp::{
+    self, Action, Config, Fault, Faults, Mode, NotSent, Shared, Transport, Unsent, Xdp,
+};
 use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::{Attached, Storage};
 use plumb_kernel::support;
@@ -24,6 +26,7 @@ use plumb_records::column::{Shown, Time};
 use plumb_records::ledger::Ledger;
 use plumb_records::xdp::{XdpAction, XdpPacket};
 use plumb_sinks::format::{Format, Layout};
+use plumb_sinks::text::units;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -58,6 +61,7 @@ pub struct View<'a> {
     /// What two readings of the clock tell of nothing.
     pub clock_cost_ns: Option<u64>,
     faults: Option<Faults<'a>>,
+    unsent: Option<Unsent<'a>>,
 }
 
 /// Plans, attaches, observes, concludes.
@@ -81,8 +85,9 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     }
     let clock_cost_ns = if asked.config.time { Some(xdp::clock_cost_ns()?.round() as u64) } else { None };
     let outputs = Outputs::open(&run, layout(&asked))?;
-    let mut room = Storage::new();
+    let (mut room, mut unsent_room) = (Storage::new(), Storage::new());
     let faults = Faults::attach(&mut room, false);
+    let unsent = (asked.config.action == Action::Tx).then(|| Unsent::attach(&mut unsent_room)).transpose();
     attaching::attach(&mut targets, &mut programs, &asked, &mut restoring)?;
     let mut view = View {
         run: &run,
@@ -93,10 +98,15 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         clock_offset: support::clock_offset_ns(),
         clock_cost_ns,
         faults: None,
+        unsent: None,
     };
     match faults {
         Ok(faults) => view.faults = Some(faults),
         Err(error) => text::note(format_args!("exceptions are not counted: {error}")),
+    }
+    match unsent {
+        Ok(unsent) => view.unsent = unsent,
+        Err(error) => text::note(format_args!("frames that cannot be sent back are not counted: {error}")),
     }
     let seen = if asked.config.events.is_some() {
         streaming::observe(&mut programs, &shared, &mut view, &mut signals, &mut command)?
@@ -191,6 +201,7 @@ impl View<'_> {
         self.ready = pipeline::ready(self.run, command.as_mut())?;
         let mut hooks: Vec<Attached> = self.targets.all.iter().map(|target| target.program.clone()).collect();
         hooks.extend(self.faults.iter().flat_map(|faults| faults.mechanisms().iter().cloned()));
+        hooks.extend(self.unsent.iter().map(|unsent| unsent.mechanism().clone()));
         let names = self.targets.all.iter().map(|target| format!("interface {}", target.name));
         let mut mechanisms: Vec<(String, String)> = self.targets.all.iter().map(place).collect();
         let others = hooks.iter().filter(|hook| hook.hook != "xdp");
@@ -199,6 +210,14 @@ impl View<'_> {
         self.outputs.write_about(&session);
         self.outputs.flush();
         account::programs(self.run, &hooks);
+        let buffer = self.asked.config.buffer_bytes().filter(|_| self.run.verbose);
+        match (buffer, self.asked.config.events) {
+            (Some(bytes), Some(Transport::Perf)) => {
+                text::note(format_args!("perf buffers: {bytes} bytes for each CPU"));
+            }
+            (Some(bytes), _) => text::note(format_args!("ring: {bytes} bytes")),
+            (None, _) => {}
+        }
         if matches!(self.run.stdout, Stdout::Plain | Stdout::Summary) {
             let title = self.title();
             self.outputs.say(&format!("{title}\n"));
@@ -221,7 +240,7 @@ impl View<'_> {
         let verdict = match drop_share {
             0.0 => action.name().to_owned(),
             // Without the digits that the division by 100 has left behind.
-            share => format!("DROP {}%, else {}", (share * 1e9).round() / 1e7, action.name()),
+            share => format!("DROP {}%, else {}", (share * 1e12).round() / 1e10, action.name()),
         };
         let clock = self.clock_cost_ns.map(|cost| format!(", the clock's own cost {cost} ns"));
         format!("XDP {verdict} on {}{}", places.join(", "), clock.unwrap_or_default())
@@ -239,7 +258,21 @@ impl View<'_> {
     pub fn faults(&self) -> BTreeMap<Fault, u64> {
         let all = self.faults.as_ref().map(Faults::read).unwrap_or_default();
         let ours = |id: u32| self.targets.all.iter().any(|target| target.program.id == id);
-        all.into_iter().filter(|(fault, _)| ours(fault.program)).collect()
+        let exceptions = all.into_iter().filter(|(fault, _)| ours(fault.program));
+        exceptions.chain(self.not_sent()).collect()
+    }
+
+    /// Frames that were not sent back, of our interfaces where they were at the start.
+    fn not_sent(&self) -> impl Iterator<Item = (Fault, u64)> {
+        let Targets { all, netns_cookie, .. } = &self.targets;
+        let fault = move |frames: NotSent| {
+            let here = Some(frames.netns_cookie) == *netns_cookie;
+            let target = all.iter().find(|target| here && target.index == frames.ifindex)?;
+            let NotSent { netns_cookie: netns, ifindex, cause, .. } = frames;
+            let fault = Fault { netns, ifindex, program: target.program.id, kind: "tx", cause };
+            Some((fault, frames.packets))
+        };
+        self.unsent.iter().flat_map(Unsent::read).filter_map(fault)
     }
 
     /// When a moment was, in the world's time.
@@ -278,8 +311,8 @@ fn conclude(mut view: View<'_>, seen: &Seen) -> Outcome<Exit> {
     let ledger = &seen.ledger;
     if ledger.lost_kernel > 0 {
         text::note(format_args!(
-            "{} packets found no room on their way to us: a larger --ring-size or a faster output would help",
-            ledger.lost_kernel
+            "{} found no room on their way to us: a larger --ring-size or a faster output would help",
+            units::counted(ledger.lost_kernel, UNIT)
         ));
     }
     account::close(&mut view.outputs, view.run, ledger, text::sentence_about(UNIT, ledger))?;

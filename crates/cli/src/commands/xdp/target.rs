@@ -66,6 +66,8 @@ pub struct Targets {
     pub netns: Netns,
     /// The name of that namespace, where it has one.
     pub netns_name: Option<String>,
+    /// Its cookie, where we may enter it.
+    pub netns_cookie: Option<u64>,
     /// Asks about interfaces there.
     inside: Inside,
     /// In the order in which they were named.
@@ -75,6 +77,10 @@ pub struct Targets {
 /// Finds interfaces by their names, in the namespace that `netns` names or in ours.
 pub fn resolve(names: &[String], netns: Option<&str>) -> Outcome<Targets> {
     let netns = netns.map_or_else(Netns::own, Netns::find)?;
+    // A variable INTERFACE without value, as scripts leave it, names none.
+    if names.iter().all(String::is_empty) {
+        return Err(Failure::arguments("no interface was given").help("name one by --interface NAME"));
+    }
     let mut indexes = netns.indexes(names)?;
     let given = indexes.len();
     indexes.sort_unstable();
@@ -92,8 +98,8 @@ pub fn resolve(names: &[String], netns: Option<&str>) -> Outcome<Targets> {
     if all.len() < given {
         return Err(Failure::arguments("an interface went away at this moment"));
     }
-    let netns_name = netns.name();
-    Ok(Targets { netns, netns_name, inside, all })
+    let (netns_name, netns_cookie) = (netns.name(), netns.cookie());
+    Ok(Targets { netns, netns_name, netns_cookie, inside, all })
 }
 
 /// Why a namespace cannot be entered.

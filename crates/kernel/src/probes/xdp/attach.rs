@@ -4,9 +4,9 @@
 
 use super::query::Query;
 use crate::error::{Class, Error};
-use crate::{links, sys};
+use crate::{links, support, sys};
 use libbpf_rs::query::{LinkInfo, LinkTypeInfo};
-use libbpf_rs::{Program, XdpFlags};
+use libbpf_rs::{Program, Xdp, XdpFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -66,6 +66,29 @@ pub fn occupant(ifindex: u32) -> Result<Option<Occupant>, Error> {
     let program = Program::fd_from_id(id).map_err(|error| error.to_string());
     let name = program.as_ref().ok().and_then(|program| sys::program_facts(program.as_fd()).ok());
     Ok(Some(Occupant { id, name: name.map(|facts| facts.name), mode, program }))
+}
+
+/// What an interface can do with XDP at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// Its driver takes native programs.
+    pub native: bool,
+    /// It sends frames that a program redirects to it, which a veth does where its other end takes them.
+    pub sends: bool,
+}
+
+/// What an interface of the calling thread's network namespace can do; `None` where the kernel does not tell (before
+/// 6.3). `program` is any.
+pub fn features(program: BorrowedFd<'_>, ifindex: u32) -> Option<Features> {
+    // enum netdev_xdp_act of include/uapi/linux/netdev.h.
+    const BASIC: u64 = 1 << 0;
+    const NDO_XMIT: u64 = 1 << 2;
+    if !support::has_function("xdp_set_features_flag") {
+        return None;
+    }
+    let found = Xdp::new(program).query(i32::try_from(ifindex).ok()?, XdpFlags::NONE);
+    let flags = found.ok()?.feature_flags;
+    Some(Features { native: flags & BASIC != 0, sends: flags & NDO_XMIT != 0 })
 }
 
 /// A program of ours on an interface. It is attached until this is dropped, also where the process is killed.

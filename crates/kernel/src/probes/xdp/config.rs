@@ -84,6 +84,8 @@ impl Config {
     }
 }
 
+/// Random numbers that the kernel has.
+const ALL: u64 = 1 << 32;
 const PAGE: u32 = 4096;
 /// A million events: 200 ms of five million packets a second.
 const RING: u32 = 32 << 20;
@@ -99,6 +101,13 @@ impl Config {
         let refuse = |why: String| Err(Error::new(Class::Arguments, "cannot configure the xdp probe", why));
         if !(0.0..=1.0).contains(&self.drop_share) {
             return refuse("a share lies between 0 and 1".into());
+        }
+        // Neither none nor all, though the kernel's random numbers would have it so.
+        if self.drop_share > 0.0 && self.drop_share < 1.0 && [0, ALL].contains(&self.drop_below()) {
+            return refuse(format!(
+                "a share of {}% is finer than the kernel's random numbers, which have 32 bits",
+                self.drop_share * 100.0
+            ));
         }
         let largest = if self.events == Some(Transport::Perf) { PERF_LARGEST } else { LARGEST };
         if self.ring_size.is_some_and(|size| size > largest) {
@@ -119,10 +128,22 @@ impl Config {
         (bytes / PAGE).next_power_of_two() as usize
     }
 
+    /// Packets whose random number is below this are dropped.
+    fn drop_below(&self) -> u64 {
+        // The kernel's random numbers have 32 bits: the share of those below this is off by less than 2^-32.
+        (self.drop_share * ALL as f64).round() as u64
+    }
+
+    /// Bytes of the buffer for events: of the ring, or of each CPU's perf buffer. `None` without events.
+    pub fn buffer_bytes(&self) -> Option<u64> {
+        match self.events? {
+            Transport::Ring => Some(u64::from(self.ring_bytes())),
+            Transport::Perf => Some(self.perf_pages() as u64 * u64::from(PAGE)),
+        }
+    }
+
     /// The read-only data of the program on the run's interface number `interface`.
     pub(super) fn wire(&self, interface: u16) -> xdp_config {
-        // The kernel's random numbers have 32 bits: the share of those below this is off by less than 2^-32.
-        let drop_below = (self.drop_share * 2.0_f64.powi(32)).round() as u64;
         let transport = match self.events {
             None => xdp_transport::XDP_TRANSPORT_NONE,
             Some(Transport::Ring) => xdp_transport::XDP_TRANSPORT_RING,
@@ -133,14 +154,17 @@ impl Config {
             Wakeup::Busy | Wakeup::Interval(_) => wakeup_mode::WAKEUP_NEVER,
         };
         xdp_config {
-            drop_below,
+            drop_below: self.drop_below(),
             interface,
             action: self.action as u8,
             transport: transport.0 as u8,
             time: u8::from(self.time),
             print: u8::from(self.print),
             wakeup: wakeup.0 as u8,
-            kernel_context: u8::from(support::has_function("bpf_cast_to_kern_ctx")),
+            // What it gives is memory of the kernel, which takes CAP_PERFMON to read.
+            kernel_context: u8::from(
+                support::has_function("bpf_cast_to_kern_ctx") && support::lacking().is_none(),
+            ),
         }
     }
 }
@@ -157,11 +181,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused() {
-        for drop_share in [-0.1, 1.1, f64::NAN] {
+        for drop_share in [-0.1, 1.1, f64::NAN, 1e-11, 1.0 - 1e-11] {
             assert!(Config { drop_share, ..Config::of(Action::Pass) }.check().is_err());
         }
+        assert!(Config { drop_share: 1.2e-10, ..Config::of(Action::Pass) }.check().is_ok());
         let large = Config { ring_size: Some(u32::MAX), ..Config::of(Action::Pass) };
         assert!(large.check().is_err());
+    }
+
+    #[test]
+    fn buffers_are_as_large_as_they_are_said_to_be() {
+        let of = |events, ring_size| Config { events, ring_size, ..Config::of(Action::Pass) }.buffer_bytes();
+        assert_eq!(of(None, Some(5000)), None);
+        assert_eq!(of(Some(Transport::Ring), Some(5000)), Some(8192));
+        assert_eq!(of(Some(Transport::Perf), Some(20_000)), Some(16384));
+        assert_eq!(of(Some(Transport::Ring), None), Some(32 << 20));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Fault {
     pub ifindex: u32,
     /// The kernel's id of the program.
     pub program: u32,
-    /// `exception` or `redirect`.
+    /// `exception`, `redirect`, or `tx` of frames that were not sent back.
     pub kind: &'static str,
     /// The verdict, or the error's name.
     pub cause: String,

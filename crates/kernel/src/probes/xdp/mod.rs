@@ -1,7 +1,7 @@
 //! XDP programs: our own, with one verdict for every packet of an interface, counted, timed and streamed; and those of
 //! others, listed and watched.
 //!
-//! Hooks: `xdp` on an interface, native or generic; `xdp_exception` and `xdp_redirect_err` beside, optional; fentry and
+//! Hooks: `xdp` on an interface, native or generic; `xdp_exception`, `xdp_redirect_err` and `xdp_bulk_tx` beside, optional; fentry and
 //! fexit on programs of others, else the kernel's statistics of them. Records: `xdp_action`, or `xdp_packet` with events,
 //! `xdp_fault`, `xdp_program`. Needs `xdp.frags` and bpf_xdp_get_buff_len (5.18); cheaper with bpf_cast_to_kern_ctx (6.2).
 //! Cost: see docs/journal; counting adds a nanosecond or two to a packet, timing two readings of the clock.
@@ -17,9 +17,10 @@ mod list;
 mod names;
 mod query;
 mod replace;
+mod unsent;
 mod watch;
 
-pub use attach::{Attachment, Mode, Occupant, Whereabouts, attach, occupant};
+pub use attach::{Attachment, Features, Mode, Occupant, Whereabouts, attach, features, occupant};
 pub use config::{Action, Config, Transport};
 pub use cost::{StatisticsCost, statistics_cost, watch_cost_ns};
 pub use counts::{Count, Counts, Times};
@@ -30,6 +31,7 @@ pub use list::{Inventory, Loaded};
 pub use names::Names;
 pub use query::Query;
 pub use replace::{Held, Restorer, Standing};
+pub use unsent::{NotSent, Unsent};
 pub use watch::{Foreign, PLACES, Watch, WatchConfig};
 
 use crate::error::Error;

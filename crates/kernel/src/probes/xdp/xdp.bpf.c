@@ -121,6 +121,18 @@ static __always_inline __u32 xdp_length(struct xdp_md *ctx)
 	return bpf_xdp_get_buff_len(ctx);
 }
 
+static const char xdp_names[XDP_ACTIONS][12] = {"ABORTED", "DROP", "PASS", "TX", "REDIRECT"};
+
+static __always_inline void xdp_print(__u32 action, __u32 length, __u64 took)
+{
+	const char *name = action < XDP_ACTIONS ? xdp_names[action] : "?";
+
+	if (config.time)
+		bpf_printk("plumb: %s, %u bytes, %llu ns", name, length, took);
+	else
+		bpf_printk("plumb: %s, %u bytes", name, length);
+}
+
 SEC("xdp.frags")
 int xdp_run(struct xdp_md *ctx)
 {
@@ -148,7 +160,7 @@ int xdp_run(struct xdp_md *ctx)
 	if (config.transport)
 		xdp_stream(ctx, count, start, took >> 32 ? 0xffffffff : took, length, action);
 	if (config.print)
-		bpf_printk("plumb: action %u, %u bytes, %llu ns", action, length, took);
+		xdp_print(action, length, took);
 	return action;
 }
 

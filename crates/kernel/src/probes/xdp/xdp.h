@@ -91,4 +91,12 @@ struct xdp_name {
 	__u8 name[XDP_NAME_BYTES];
 };
 
+/* Frames that were not sent back. */
+struct xdp_unsent_key {
+	__u64 netns; /* cookie */
+	__u32 ifindex;
+	__u32 cause; /* errno; 0 where the receiver's queue was full */
+};
+_Static_assert(sizeof(struct xdp_unsent_key) == 16, "no hidden padding");
+
 #endif
