@@ -1,5 +1,6 @@
 //! `plumb xdp`: what XDP does to packets, and what that costs.
 
+mod asked;
 mod attaching;
 mod counting;
 mod faulty;

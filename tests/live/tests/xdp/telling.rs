@@ -70,6 +70,8 @@ fn what_is_not_sent_back_is_told() -> TestResult {
     let lost =
         sum(&records, "xdp_fault", "packets", |fault| fault["kind"] == "tx" && fault["cause"] == "ENXIO");
     ensure!(lost == PACKETS, "{records:#?}");
+    let told = records.of("xdp_action").count() + records.of("xdp_fault").count();
+    ensure!(records.ledger()?["records"] == told, "{records:#?}");
     // Kernels before 6.3 do not tell before.
     let said = ["nothing that is sent back will arrive", "is not known before"];
     ensure!(said.iter().any(|words| finished.stderr.contains(words)), "{}", finished.stderr);

@@ -59,6 +59,23 @@ impl OnTerminal {
 }
 
 #[test]
+fn what_becomes_of_an_interface_outlives_the_live_table() -> TestResult {
+    let scene = Scene::new()?;
+    let host = scene.receiver();
+    let args = ["xdp", "run", "-i", host.interface, "--netns", host.netns.name(), "--action", "drop"];
+    let mut live = OnTerminal::start(Plumb::new(&args)?)?;
+    wait_for("the table to be drawn", || Ok(live.read().contains(HOME)))?;
+    host.ip(&[&format!("link delete {}", host.interface)])?;
+    wait_for("the last words", || Ok(live.read().contains("nothing lost")))?;
+    let text = live.read().to_owned();
+    let (_, after) = text.rsplit_once(LEAVE).context("the first screen comes back")?;
+    ensure!(after.contains("is deleted"), "{after:?}");
+    let finished = live.plumb.wait()?;
+    ensure!(finished.status.success() && !finished.stderr.contains("is deleted"), "{}", finished.stderr);
+    Ok(())
+}
+
+#[test]
 fn the_live_table_is_redrawn_and_leaves_the_terminal_clean() -> TestResult {
     let scene = Scene::new()?;
     let host = scene.receiver();

@@ -1,7 +1,7 @@
 //! Before and at the attach: what is there, what it changes, and how we get in.
 
+use super::asked::Asked;
 use super::restore::Restoring;
-use super::run::Asked;
 use super::target::{Target, Targets, cannot_enter};
 use crate::failure::{Failure, Outcome};
 use crate::text::note;

@@ -160,7 +160,9 @@ impl Counted for Programs<'_, '_, '_> {
     }
 
     fn below(&self, since: Since) -> String {
-        self.faults.told(since, |fault| place(&self.view.targets, fault))
+        let mut below = self.faults.told(since, |fault| place(&self.view.targets, fault));
+        self.view.news.iter().for_each(|news| below.push_str(&format!("{news}\n")));
+        below
     }
 
     fn ledger(&self, end: Moment) -> Ledger {

@@ -46,7 +46,8 @@ impl Faulty {
     ) {
         for (fault, packets) in self.since(since) {
             let place = place(fault);
-            outputs.write_about(&XdpFault {
+            // The packets are in the records of actions.
+            let record = XdpFault {
                 time,
                 duration_ns: span.nanoseconds(),
                 interface: place.map(|(name, _)| name),
@@ -56,7 +57,8 @@ impl Faulty {
                 kind: Some(fault.kind),
                 cause: Some(&fault.cause),
                 packets,
-            });
+            };
+            outputs.write_group(&record, 0);
         }
     }
 

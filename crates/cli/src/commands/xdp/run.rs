@@ -1,13 +1,11 @@
 //! `plumb xdp run`: plans, attaches, observes, concludes.
 
+use super::asked::{self, Asked};
 use super::restore::Restoring;
 use super::sample::{self, Sample};
 use super::target::{self, Targets};
 use super::{attaching, counting, faulty, streaming};
-use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
-use crate::args::xdp::{
-    Action as ActionWord, By, Mode as ModeWord, Run as Arguments, Transport as TransportWord,
-};
+use crate::args::xdp::Run as Arguments;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::{Exit, Failure, Outcome};
@@ -19,37 +17,15 @@ use crate::{account, text};
 use plumb_kernel::probes::xdp::{
     self, Action, Config, Fault, Faults, Mode, NotSent, Shared, Transport, Unsent, Xdp,
 };
-use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::{Attached, Storage};
 use plumb_kernel::support;
-use plumb_records::column::{Shown, Time};
+use plumb_records::column::Time;
 use plumb_records::ledger::Ledger;
-use plumb_records::xdp::{XdpAction, XdpPacket};
-use plumb_sinks::format::{Format, Layout};
-use plumb_sinks::text::units;
+use plumb_sinks::text::{clean, units};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The word for what this ledger counts.
 const UNIT: &str = "packet";
-/// How often a reader on a timer looks.
-const TIMER: Duration = Duration::from_millis(10);
-
-/// What a run is asked to do.
-#[derive(Debug)]
-pub struct Asked {
-    /// What the programs do.
-    pub config: Config,
-    /// The mode to attach in; `None`: native where that works.
-    pub mode: Option<Mode>,
-    /// Take the place of programs that are there.
-    pub replace: bool,
-    /// Counts for each CPU.
-    pub by_cpu: bool,
-    /// Columns of `xdp_action`.
-    pub shown: Shown,
-}
-
 /// What a run shows, and to whom.
 pub struct View<'a> {
     pub run: &'a Run,
@@ -62,13 +38,15 @@ pub struct View<'a> {
     pub clock_cost_ns: Option<u64>,
     faults: Option<Faults<'a>>,
     unsent: Option<Unsent<'a>>,
+    /// What became of interfaces, where that is shown below the live table.
+    pub news: Vec<String>,
 }
 
 /// Plans, attaches, observes, concludes.
 pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let run =
         Run::of(&arguments.ends, &arguments.output, &arguments.command, arguments.telling.events, verbose)?;
-    let asked = resolve(arguments)?;
+    let asked = asked::resolve(arguments)?;
     support::require("xdp")?;
     let mut targets = target::resolve(&arguments.interface, arguments.netns.as_deref())?;
     let mut signals = Signals::install()?;
@@ -84,7 +62,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         target.program = program.facts();
     }
     let clock_cost_ns = if asked.config.time { Some(xdp::clock_cost_ns()?.round() as u64) } else { None };
-    let outputs = Outputs::open(&run, layout(&asked))?;
+    let outputs = Outputs::open(&run, asked::layout(&asked))?;
     let (mut room, mut unsent_room) = (Storage::new(), Storage::new());
     let faults = Faults::attach(&mut room, false);
     let unsent = (asked.config.action == Action::Tx).then(|| Unsent::attach(&mut unsent_room)).transpose();
@@ -99,6 +77,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         clock_cost_ns,
         faults: None,
         unsent: None,
+        news: Vec::new(),
     };
     match faults {
         Ok(faults) => view.faults = Some(faults),
@@ -121,7 +100,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     Ok(if restored { exit } else { Exit::Failed })
 }
 
-/// Gives back what gave way; false where something of it is not back. All are let go before one is waited for.
+/// Gives back what gave way; false where something of it is not back.
 fn restore(restoring: Vec<Restoring>, targets: &Targets) -> bool {
     let deleted = |number: usize| targets.all[number].told == Some(target::Gone::Deleted);
     restoring.into_iter().fold(true, |all, one| {
@@ -144,55 +123,6 @@ fn load<'obj>(storages: &'obj mut [Storage], config: &Config) -> Outcome<(Vec<Xd
     }
     let shared = shared.ok_or_else(|| Failure::arguments("no interface was given"))?;
     Ok((programs, shared))
-}
-
-/// Refuses what would have no effect.
-fn resolve(arguments: &Arguments) -> Outcome<Asked> {
-    let Arguments { verdict, attaching, telling, output, .. } = arguments;
-    let file = output.output.as_ref().map(|output| output.format);
-    if file == Some(Format::Pcapng) || output.format == Some(FormatWord::Pcapng) {
-        return Err(Failure::arguments("plumb xdp captures no packets for pcapng").help("use json or csv"));
-    }
-    let action = match verdict.action {
-        Some(ActionWord::Drop) if verdict.drop_percent.is_none() => Action::Drop,
-        Some(ActionWord::Drop | ActionWord::Pass) | None => Action::Pass,
-        Some(ActionWord::Abort) => Action::Aborted,
-        Some(ActionWord::Tx) => Action::Tx,
-    };
-    let by_cpu = telling.by == Some(By::Cpu);
-    let transport = match telling.transport {
-        None | Some(TransportWord::Ring) => Transport::Ring,
-        Some(TransportWord::Perf) => Transport::Perf,
-    };
-    let config = Config {
-        action,
-        drop_share: verdict.drop_percent.unwrap_or(0.0) / 100.0,
-        time: telling.time,
-        events: telling.events.then_some(transport),
-        print: telling.trace_printk,
-        ring_size: telling.ring_size,
-        wakeup: match telling.wakeup {
-            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
-            Some(WakeupWord::Busy) => Wakeup::Busy,
-            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
-        },
-    };
-    let mode = match attaching.mode {
-        ModeWord::Auto => None,
-        ModeWord::Native => Some(Mode::Native),
-        ModeWord::Generic => Some(Mode::Generic),
-    };
-    let shown = XdpAction::shown_for(by_cpu, telling.time);
-    Ok(Asked { config, mode, replace: attaching.replace, by_cpu, shown })
-}
-
-/// What a format with one record kind holds.
-fn layout(asked: &Asked) -> Layout {
-    if asked.config.events.is_some() {
-        Layout { record: XdpPacket::RECORD, columns: XdpPacket::COLUMNS, shown: Shown::ALL }
-    } else {
-        Layout { record: XdpAction::RECORD, columns: XdpAction::COLUMNS, shown: asked.shown }
-    }
 }
 
 impl View<'_> {
@@ -248,8 +178,12 @@ impl View<'_> {
 
     /// Tells which interfaces are gone; true where none is left.
     pub fn look(&mut self, programs: &[Xdp<'_>]) -> bool {
-        for news in self.targets.look(programs) {
-            text::note(news);
+        let news = self.targets.look(programs);
+        if self.run.stdout == Stdout::Live {
+            // A line among those of the live table would be drawn over.
+            self.news.extend(news.iter().map(|news| clean(news)));
+        } else {
+            news.iter().for_each(text::note);
         }
         self.targets.none_left()
     }
