@@ -4,49 +4,76 @@
 //! NAPI), or later (behind a queueing discipline). The interface counts such frames, all threads' together; it does not
 //! tell whose they are, so what it drops meanwhile of others' frames is taken for ours.
 
-use super::network::Netlink;
+use super::network::{Netlink, Passed};
 use crate::Result;
-use plumb_kernel::traffic::State;
+use plumb_kernel::traffic::{Batches, State};
+use std::io::IoSlice;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 /// How often the interface is asked while frames go out: it costs microseconds, and may wait for who sets interfaces up.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Time for a queue to pass on what it holds: another CPU may be at it. One that is held back for longer drops later.
-const QUEUED: Duration = Duration::from_millis(2);
+/// How long a queue may take to pass on what it holds, where that is waited for, and how often it is looked at.
+const QUEUED: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_micros(500);
 
 /// The account of an interface that sending threads share.
 pub(super) struct Account {
-    netlink: Netlink,
+    /// Read by who is sending, written by who asks the interface: between a drop and the error that tells of it nobody
+    /// asks.
+    shared: RwLock<Shared>,
     ifindex: u32,
-    /// Frames that the interface had dropped before.
-    before: u64,
+    /// What the interface had counted before.
+    before: Passed,
     /// What failed with an error is among what it dropped: no queue stands before it.
     has_failures: bool,
-    /// Of all threads, as soon as they are told.
+    /// Of all threads.
     failures: AtomicU64,
+    /// Frames that sockets took, likewise.
+    taken: AtomicU64,
+}
+
+/// What the thread that asks uses.
+struct Shared {
+    netlink: Netlink,
     /// Drops that threads have taken for theirs.
-    owned: Mutex<u64>,
+    owned: u64,
 }
 
 impl Account {
     /// Of the interface with `ifindex` of the calling thread's namespace, from now on.
     pub(super) fn open(ifindex: u32, queued: bool) -> Result<Arc<Self>> {
         let netlink = Netlink::open()?;
-        let before = netlink.dropped(ifindex)?;
-        let (failures, owned) = (AtomicU64::new(0), Mutex::new(0));
-        Ok(Arc::new(Self { netlink, ifindex, before, has_failures: !queued, failures, owned }))
+        let before = netlink.passed(ifindex)?;
+        let (failures, taken) = (AtomicU64::new(0), AtomicU64::new(0));
+        let shared = RwLock::new(Shared { netlink, owned: 0 });
+        Ok(Arc::new(Self { shared, ifindex, before, has_failures: !queued, failures, taken }))
     }
 
-    /// Drops that no thread knows of yet. May be negative: one thread has taken for silent drops what another one is
-    /// being told of as errors.
-    fn unowned(&self, owned: u64) -> i64 {
+    /// Drops that no thread knows of yet. May be negative: of what others' frames were taken for.
+    fn unowned(&self, shared: &Shared) -> i64 {
         // Where the interface is gone the next frame is an error.
-        let Ok(dropped) = self.netlink.dropped(self.ifindex) else { return 0 };
-        let known = owned + if self.has_failures { self.failures.load(Ordering::Relaxed) } else { 0 };
-        dropped.wrapping_sub(self.before).cast_signed() - known.cast_signed()
+        let Ok(passed) = shared.netlink.passed(self.ifindex) else { return 0 };
+        let known = shared.owned + if self.has_failures { self.failures.load(Ordering::Relaxed) } else { 0 };
+        passed.dropped.wrapping_sub(self.before.dropped).cast_signed() - known.cast_signed()
+    }
+
+    /// Whether a queue before the driver holds frames yet: neither sent nor dropped. Others' frames are counted too, so a
+    /// few may be held all the same.
+    fn holds_some(&self) -> bool {
+        if self.has_failures {
+            return false;
+        }
+        let Ok(passed) = self.shared().netlink.passed(self.ifindex) else { return false };
+        let sent = passed.sent.wrapping_sub(self.before.sent);
+        let dropped = passed.dropped.wrapping_sub(self.before.dropped);
+        self.taken.load(Ordering::Relaxed) > sent + dropped
+    }
+
+    fn shared(&self) -> RwLockWriteGuard<'_, Shared> {
+        self.shared.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,6 +82,7 @@ pub(super) struct Dropped {
     account: Arc<Account>,
     /// What the thread has told the account.
     failures: u64,
+    taken: u64,
     silently: u64,
     /// Frames that were sent when it last asked.
     confirmed: u64,
@@ -63,7 +91,7 @@ pub(super) struct Dropped {
 
 impl Dropped {
     pub(super) fn new(account: Arc<Account>) -> Self {
-        Self { account, failures: 0, silently: 0, confirmed: 0, looked: Instant::now() }
+        Self { account, failures: 0, taken: 0, silently: 0, confirmed: 0, looked: Instant::now() }
     }
 
     /// Frames of this thread that were dropped without an error.
@@ -76,28 +104,43 @@ impl Dropped {
         self.confirmed
     }
 
-    /// After each call; `state` is what the socket was told.
-    pub(super) fn look(&mut self, state: State, failures: u64) {
+    /// Sends frames, and asks the interface now and then what became of them.
+    pub(super) fn send(&mut self, batches: &mut Batches, frames: &[IoSlice<'_>]) -> Result<()> {
+        let account = Arc::clone(&self.account);
+        let sending = account.shared.read().unwrap_or_else(PoisonError::into_inner);
+        let sent = batches.send(frames);
+        self.note(batches.state(), batches.failures());
+        drop(sending);
+        sent?;
+        if self.looked.elapsed() >= EVERY {
+            self.take(batches.state());
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, state: State, failures: u64) {
         self.account.failures.fetch_add(failures - self.failures, Ordering::Relaxed);
         self.failures = failures;
-        if self.looked.elapsed() >= EVERY {
-            self.take(state);
-        }
+        let taken = state.offered - state.refused;
+        self.account.taken.fetch_add(taken - self.taken, Ordering::Relaxed);
+        self.taken = taken;
     }
 
     /// What became of all frames so far, those included that a queue has not yet passed on.
     pub(super) fn settle(&mut self, state: State) {
-        if !self.account.has_failures {
-            std::thread::sleep(QUEUED);
+        let deadline = Instant::now() + QUEUED;
+        while self.account.holds_some() && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
         }
         self.take(state);
     }
 
     /// Asks how many frames the driver dropped, and takes as many for this thread's as it can have lost.
     fn take(&mut self, state: State) {
-        let mut owned = self.account.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = share(self.account.unowned(*owned), self.silently, state.offered - state.refused);
-        *owned = *owned - self.silently + mine;
+        let account = Arc::clone(&self.account);
+        let mut shared = account.shared();
+        let mine = share(self.account.unowned(&shared), self.silently, state.offered - state.refused);
+        shared.owned = shared.owned - self.silently + mine;
         self.silently = mine;
         self.confirmed = state.offered - state.refused - mine;
         self.looked = Instant::now();

@@ -54,6 +54,15 @@ pub(super) struct Neighbour {
     pub(super) failed: bool,
 }
 
+/// What an interface counts of frames that were to be sent by it, whoever sent them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// `tx_packets`
+    pub(super) sent: u64,
+    /// `tx_dropped`
+    pub(super) dropped: u64,
+}
+
 /// The way to an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hop {
@@ -116,21 +125,24 @@ impl Netlink {
         }
     }
 
-    /// Frames to be sent that the interface and its driver have dropped (`tx_dropped`).
-    pub(super) fn dropped(&self, ifindex: u32) -> Result<u64> {
+    /// What has become of frames that were to be sent by the interface.
+    pub(super) fn passed(&self, ifindex: u32) -> Result<Passed> {
         let mut message = StatsMessage::default();
         (message.header.ifindex, message.header.filter_mask) = (ifindex, StatsFilterMask::Link64);
         let what = "an interface's counters";
-        match self
-            .ask(RouteNetlinkMessage::GetStats(message), 0)
-            .map_err(Error::io(format!("read {what}")))?
-        {
-            Some(RouteNetlinkMessage::NewStats(message)) => message.attributes.iter().find_map(|attribute| {
-                if let StatsAttribute::Link64(stats) = attribute { Some(stats.tx_dropped) } else { None }
-            }),
+        let asked = self.ask(RouteNetlinkMessage::GetStats(message), 0);
+        let Some(RouteNetlinkMessage::NewStats(message)) =
+            asked.map_err(Error::io(format!("read {what}")))?
+        else {
+            return Err(Error::Parse { what: what.to_owned() });
+        };
+        let found = message.attributes.iter().find_map(|attribute| match attribute {
+            StatsAttribute::Link64(stats) => {
+                Some(Passed { sent: stats.tx_packets, dropped: stats.tx_dropped })
+            }
             _ => None,
-        }
-        .ok_or_else(|| Error::Parse { what: what.to_owned() })
+        });
+        found.ok_or_else(|| Error::Parse { what: what.to_owned() })
     }
 
     /// How a packet to `to` leaves by the interface; `None` where it does not.

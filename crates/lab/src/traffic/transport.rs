@@ -105,7 +105,7 @@ impl Transport {
             Self::Packet(packets) => {
                 let slices: Vec<IoSlice<'_>> =
                     frames.iter().map(|frame| IoSlice::new(&frame.bytes)).collect();
-                send(&mut packets.batches, &mut packets.dropped, &slices)
+                packets.dropped.send(&mut packets.batches, &slices)
             }
         }
     }
@@ -148,12 +148,6 @@ impl Packets {
             craft(plan, number, sequence, now, frame);
         }
         let slices: Vec<IoSlice<'_>> = self.frames[..times].iter().map(|frame| IoSlice::new(frame)).collect();
-        send(&mut self.batches, &mut self.dropped, &slices)
+        self.dropped.send(&mut self.batches, &slices)
     }
-}
-
-fn send(batches: &mut Batches, dropped: &mut Dropped, frames: &[IoSlice<'_>]) -> Result<()> {
-    batches.send(frames)?;
-    dropped.look(batches.state(), batches.failures());
-    Ok(())
 }
