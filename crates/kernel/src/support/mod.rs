@@ -1,5 +1,6 @@
 //! Facts about this kernel and this process as plain data: what is usable is tried, not guessed from the version.
 
+mod capabilities;
 mod facts;
 mod host;
 mod init;
@@ -44,7 +45,7 @@ pub struct Support {
 impl Support {
     /// Finds out; loads and briefly attaches empty programs, touches no interface.
     pub fn probe() -> Self {
-        let mut facts = facts::process();
+        let mut facts = capabilities::process();
         facts.extend(facts::kernel());
         facts.extend(tries::all().into_iter().map(facts::kind));
         Self { facts }
@@ -59,12 +60,12 @@ impl Support {
 /// The quick check before a probe is loaded: names a missing capability or a missing BTF, which the kernel itself
 /// would answer with a bare number.
 pub fn require(command: &'static str) -> Result<(), Error> {
-    let mut facts = facts::process();
+    let mut facts = capabilities::process();
     facts.push(facts::vmlinux_btf());
     facts.push(facts::lockdown());
     match (Support { facts }).obstacle(command) {
         Some(fact) => {
-            let help = facts::help(command, fact);
+            let help = capabilities::help(command, fact);
             Err(Error::new(fact.class, format!("cannot run {command}"), &fact.found).help(help))
         }
         None => Ok(()),
@@ -74,7 +75,7 @@ pub fn require(command: &'static str) -> Result<(), Error> {
 /// Why BPF says EPERM where this process lacks a capability for it: which one, in words.
 pub(crate) fn lacking() -> Option<String> {
     let needed = ["CAP_BPF", "CAP_PERFMON"];
-    facts::process()
+    capabilities::process()
         .into_iter()
         .find(|fact| !fact.usable && needed.contains(&fact.name))
         .map(|fact| fact.found)

@@ -157,9 +157,15 @@ fn an_owner_that_was_killed_does_not_come_back() -> TestResult {
 
 /// The process that waits to restore: the one child of a run.
 fn waiting(plumb: &Running) -> Result<i32> {
-    let children = format!("/proc/{0}/task/{0}/children", plumb.pid());
-    let children = std::fs::read_to_string(children)?;
-    Ok(children.split_ascii_whitespace().next().context("it waits")?.parse()?)
+    let parent = format!("PPid:\t{}", plumb.pid());
+    let is_child = |folder: &std::path::PathBuf| {
+        let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
+        status.lines().any(|line| line == parent)
+    };
+    let folders = std::fs::read_dir("/proc")?.filter_map(|entry| Some(entry.ok()?.path()));
+    let child = folders.into_iter().find(is_child).context("it waits")?;
+    let pid = child.file_name().and_then(|name| name.to_str()).context("a process")?;
+    Ok(pid.parse()?)
 }
 
 #[test]
