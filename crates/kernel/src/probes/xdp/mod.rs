@@ -1,9 +1,10 @@
 //! XDP programs: our own, with one verdict for every packet of an interface, counted, timed and streamed; and those of
 //! others, listed and watched.
 //!
-//! Hooks: `xdp` on an interface, native or generic; `xdp_exception`, `xdp_redirect_err` and `xdp_bulk_tx` beside, optional; fentry and
-//! fexit on programs of others, else the kernel's statistics of them. Records: `xdp_action`, or `xdp_packet` with events,
-//! `xdp_fault`, `xdp_program`. Needs `xdp.frags` and bpf_xdp_get_buff_len (5.18); cheaper with bpf_cast_to_kern_ctx (6.2).
+//! Hooks: `xdp` on an interface, native or generic; `xdp_exception`, `xdp_redirect_err` and `xdp_bulk_tx` beside,
+//! optional; fentry and fexit on programs of others, else the kernel's statistics of them; `iter/bpf_prog` for names,
+//! optional. Records: `xdp_action`, or `xdp_packet` with events, `xdp_fault`, `xdp_program`. Needs `xdp.frags` and
+//! bpf_xdp_get_buff_len (5.18); cheaper with bpf_cast_to_kern_ctx (6.2).
 //! Cost: see docs/journal; counting adds a nanosecond or two to a packet, timing two readings of the clock.
 
 mod attach;

@@ -7,7 +7,8 @@ use crate::error::{Class, Error};
 use crate::session::{self, Attached, Storage};
 use crate::sys;
 use crate::wire::{plain_bytes, xdp_const, xdp_watch_config};
-use libbpf_rs::btf::{Btf, BtfType, TypeId};
+use libbpf_rs::btf::types::{FuncProto, Ptr};
+use libbpf_rs::btf::{Btf, BtfKind, BtfType, ReferencesType, TypeId};
 use libbpf_rs::{Link, Program};
 use skeleton::{WatchSkel, WatchSkelBuilder};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -49,8 +50,20 @@ impl Foreign {
             .map_err(|error| session::failed("cannot read its BTF".into(), &error))?;
         let function: Option<BtfType<'_>> = btf.type_by_id(TypeId::from(id));
         let name = function.and_then(|function| Some(function.name()?.to_string_lossy().into_owned()));
-        name.ok_or_else(|| none("its BTF does not name it"))
+        let name = name.ok_or_else(|| none("its BTF does not name it"))?;
+        let typed = function.is_some_and(|function| takes_context(&btf, function));
+        typed.then_some(name).ok_or_else(|| none("in its BTF its argument is no struct xdp_md *"))
     }
+}
+
+/// Whether the type of a function's first argument is the one by which the kernel lets tracing programs know an XDP packet
+/// (btf_translate_to_vmlinux in kernel/bpf/btf.c).
+fn takes_context(btf: &Btf<'_>, function: BtfType<'_>) -> bool {
+    let proto = function.next_type().and_then(|proto| FuncProto::try_from(proto).ok());
+    let first = proto.and_then(|proto| proto.iter().next().map(|argument| argument.ty));
+    let pointer: Option<Ptr<'_>> = first.and_then(|id| btf.type_by_id(id));
+    let to = pointer.map(|pointer| pointer.referenced_type().skip_mods_and_typedefs());
+    to.is_some_and(|to| to.kind() == BtfKind::Struct && to.name().is_some_and(|name| name == "xdp_md"))
 }
 
 /// What to tell of a program.
