@@ -1,6 +1,6 @@
 //! The live view, on a pseudo terminal.
 
-use crate::scene::Scene;
+use crate::scene::{Scene, on};
 use anyhow::{Context, Result, ensure};
 use nix::pty::{Winsize, openpty};
 use plumb_live::{PACKETS, Plumb, Running, TestResult, wait_for};
@@ -60,9 +60,22 @@ impl OnTerminal {
 
 #[test]
 fn what_becomes_of_an_interface_outlives_the_live_table() -> TestResult {
+    for what in ["run", "stats"] {
+        outlives(what)?;
+    }
+    Ok(())
+}
+
+fn outlives(what: &str) -> TestResult {
     let scene = Scene::new()?;
     let host = scene.receiver();
-    let args = ["xdp", "run", "-i", host.interface, "--netns", host.netns.name(), "--action", "drop"];
+    let mut args = vec!["xdp", what, "-i", host.interface, "--netns", host.netns.name()];
+    let theirs = if what == "stats" {
+        Some(on(host, &["--action", "drop"])?.start()?)
+    } else {
+        args.extend(["--action", "drop"]);
+        None
+    };
     let mut live = OnTerminal::start(Plumb::new(&args)?)?;
     wait_for("the table to be drawn", || Ok(live.read().contains(HOME)))?;
     host.ip(&[&format!("link delete {}", host.interface)])?;
@@ -72,7 +85,7 @@ fn what_becomes_of_an_interface_outlives_the_live_table() -> TestResult {
     ensure!(after.contains("is deleted"), "{after:?}");
     let finished = live.plumb.wait()?;
     ensure!(finished.status.success() && !finished.stderr.contains("is deleted"), "{}", finished.stderr);
-    Ok(())
+    theirs.map_or(Ok(()), |theirs| theirs.wait().map(drop))
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use super::Watched;
 use super::spot::Now;
-use crate::text;
 use plumb_kernel::probes::xdp::{Inventory, Mode, Names};
 use plumb_records::column::Time;
 
@@ -23,8 +22,8 @@ impl Known {
     }
 }
 
-/// Looks at every place, and tells what has changed; true where no place is left.
-pub fn look(programs: &mut [Watched<'_>], known: &Known, at: impl Fn() -> Time) -> bool {
+/// Looks at every place: what has changed, a sentence each.
+pub fn look(programs: &mut [Watched<'_>], known: &Known, at: impl Fn() -> Time) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     for program in &mut *programs {
         let traced = program.watch.is_some();
@@ -36,12 +35,16 @@ pub fn look(programs: &mut [Watched<'_>], known: &Known, at: impl Fn() -> Time) 
             let rest = rest(now, traced);
             // Components have the places of what they are components of.
             let about = format!("{name} in {}: {change}", spot.place.namespace());
-            if !told.contains(&about) {
-                text::note(format_args!("{about} at {} UTC: {rest}", clock(at())));
-                told.push(about);
+            if !told.iter().any(|known| known.starts_with(&about)) {
+                told.push(format!("{about} at {} UTC: {rest}", clock(at())));
             }
         }
     }
+    told
+}
+
+/// Whether there were places, and no packets come to a program at any of them now.
+pub fn none_left(programs: &[Watched<'_>]) -> bool {
     let mut spots = programs.iter().flat_map(|program| &program.spots).peekable();
     spots.peek().is_some() && spots.all(|spot| !spot.now.counts())
 }

@@ -15,6 +15,13 @@ pub enum Reading {
     Sum(Sum),
 }
 
+/// What was read: at readiness, at the last interval, now.
+pub struct Readings {
+    pub first: Vec<Reading>,
+    pub before: Vec<Reading>,
+    pub now: Vec<Reading>,
+}
+
 /// Runs of a program, with what its driver counts of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {

@@ -2,7 +2,7 @@
 
 use super::Watched;
 use super::news::{self, Known};
-use super::reading::{self, Line, Reading};
+use super::reading::{self, Line, Readings};
 use super::spot::Spot;
 use super::table::{self, Frame, Row};
 use crate::account;
@@ -22,6 +22,7 @@ use plumb_kernel::session::Attached;
 use plumb_records::column::Shown;
 use plumb_records::ledger::Ledger;
 use plumb_records::xdp::{XdpAction, XdpActionRow};
+use plumb_sinks::text::clean;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,18 +42,13 @@ pub struct View<'a, 'obj> {
     pub ready: Moment,
 }
 
-/// What was read: at readiness, at the last interval, now.
-struct Readings {
-    first: Vec<Reading>,
-    before: Vec<Reading>,
-    now: Vec<Reading>,
-}
-
 struct Watching<'a, 'obj> {
     view: View<'a, 'obj>,
     outputs: Outputs,
     readings: Readings,
     faults: Faulty,
+    /// What has changed, for below a live table.
+    news: Vec<String>,
 }
 
 impl<'a> View<'a, '_> {
@@ -67,17 +63,13 @@ impl<'a> View<'a, '_> {
         let first = reading::read(&mut self.programs)?;
         let faults = Faulty::from(self.faults());
         // Sizes of programs are told to who has capabilities, which go now.
-        let hooks: Vec<Attached> = self
-            .programs
-            .iter()
-            .flat_map(Watched::hooks)
-            .chain(self.faults.iter().flat_map(|faults| faults.mechanisms().iter().cloned()))
-            .collect();
+        let beside = self.faults.iter().flat_map(Faults::mechanisms).cloned();
+        let hooks: Vec<Attached> = self.programs.iter().flat_map(Watched::hooks).chain(beside).collect();
         self.ready = pipeline::ready(self.run, command.as_mut())?;
         self.begin(&mut outputs, &hooks);
         let (run, ready): (&'a Run, _) = (self.run, self.ready);
         let readings = Readings { before: first.clone(), now: first.clone(), first };
-        let mut watching = Watching { view: self, outputs, readings, faults };
+        let mut watching = Watching { view: self, outputs, readings, faults, news: Vec::new() };
         let seen = counted::observe(run, ready, &mut watching, signals, command)?;
         if let Some(command) = command {
             command.stop(signals.interrupted());
@@ -92,8 +84,11 @@ impl<'a> View<'a, '_> {
         });
         let filters = self.programs.iter().flat_map(|one| &one.spots);
         let filters = filters.map(|spot| format!("interface {}", spot.place.interface.name));
-        let beside = self.faults.iter().flat_map(Faults::mechanisms);
-        let beside = beside.map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned()));
+        let beside = self
+            .faults
+            .iter()
+            .flat_map(Faults::mechanisms)
+            .map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned()));
         let session = account::session(filters.collect(), named.chain(beside).collect(), self.clock_offset);
         outputs.write_about(&session);
         outputs.flush();
@@ -193,7 +188,14 @@ impl Counted for Watching<'_, '_> {
 
     fn look(&mut self) -> bool {
         let View { programs, known, clock_offset, .. } = &mut self.view;
-        news::look(programs, known, || Moment::now().time(*clock_offset))
+        let news = news::look(programs, known, || Moment::now().time(*clock_offset));
+        if self.view.run.stdout == Stdout::Live {
+            // The table is drawn over what is written elsewhere.
+            self.news.extend(news.iter().map(|news| clean(news)));
+        } else {
+            news.iter().for_each(text::note);
+        }
+        news::none_left(&self.view.programs)
     }
 
     fn read(&mut self) -> Outcome<()> {
@@ -264,7 +266,9 @@ impl Counted for Watching<'_, '_> {
     }
 
     fn below(&self, since: Since) -> String {
-        self.faults.told(since, |fault| self.view.place_of(fault))
+        let mut below = self.faults.told(since, |fault| self.view.place_of(fault));
+        self.news.iter().for_each(|news| below.push_str(&format!("{news}\n")));
+        below
     }
 
     fn ledger(&self, end: Moment) -> Ledger {
