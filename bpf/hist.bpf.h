@@ -8,10 +8,12 @@
 
 /* The place of the highest bit that is set, for a value that is not 0. BPF has no instruction for it, and
  * clang's own expansion of __builtin_clz counts bits with multiplications. */
-static __always_inline __u32 hist_log2(__u32 value)
+static __always_inline __u32 hist_log2(__u64 value)
 {
-	__u32 log = 0, more;
+	__u32 log, more;
 
+	log = (value > 0xffffffff) << 5;
+	value >>= log;
 	more = (value > 0xffff) << 4;
 	value >>= more;
 	log |= more;
@@ -28,7 +30,7 @@ static __always_inline __u32 hist_log2(__u32 value)
 }
 
 /* Below HIST_STEPS each value has a bucket of its own; above, each doubling has HIST_STEPS of them. */
-static __always_inline __u32 hist_bucket(__u32 value)
+static __always_inline __u32 hist_bucket(__u64 value)
 {
 	__u32 shift;
 

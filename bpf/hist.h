@@ -8,9 +8,10 @@
 enum hist_const {
 	HIST_STEP_BITS = 4, /* 16 buckets for each doubling: a bucket is at most 1/16 of its values wide */
 	HIST_STEPS = 1 << HIST_STEP_BITS,
-	HIST_BITS = 32, /* values below 2^32 have a bucket, others are counted as overflow */
+	HIST_BITS = 36, /* values below 2^36, 68 s in nanoseconds, have a bucket, others are counted as
+			   overflow */
 	HIST_BUCKETS = (HIST_BITS - HIST_STEP_BITS + 1) * HIST_STEPS,
-	HIST_SLOTS = 512, /* the next power of two: a mask keeps the verifier from asking */
+	HIST_SLOTS = 1024, /* the next power of two: a mask keeps the verifier from asking */
 };
 
 /* One histogram, written by one program on one CPU. */
@@ -20,6 +21,6 @@ struct histogram {
 	__u64 overflow;
 	__u64 buckets[HIST_SLOTS];
 };
-_Static_assert(sizeof(struct histogram) == 8 * (3 + 512), "words");
+_Static_assert(sizeof(struct histogram) == 8 * (3 + 1024), "words");
 
 #endif

@@ -71,13 +71,43 @@ typedef struct {
 	unsigned int val;
 } kuid_t;
 
+struct sk_buff;
+
+struct sk_buff_head {
+	struct sk_buff *next;
+	struct sk_buff *prev;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	kuid_t sk_uid;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct sk_buff_head sk_receive_queue;
+	__u16 sk_protocol;
+};
+
+struct udp_sock {
+	struct sk_buff_head reader_queue;
+};
+
+struct tcp_sock {
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 write_seq;
+};
+
+struct tcp_skb_cb {
+	__u32 end_seq;
+};
+
+struct task_struct {
+	int pid;
+	int on_cpu;
 };
 
 struct sk_buff {
+	struct sk_buff *next;
+	struct sk_buff *prev;
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned long _skb_refdst;
@@ -88,10 +118,12 @@ struct sk_buff {
 	__u16 vlan_tci;
 	__u16 queue_mapping;
 	__u16 network_header;
+	__u16 transport_header;
 	__u16 mac_header;
 	unsigned int tail;
 	unsigned char *head;
 	unsigned char *data;
+	char cb[48];
 };
 
 struct xdp_rxq_info {

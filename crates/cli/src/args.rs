@@ -4,6 +4,7 @@ pub mod bench;
 pub mod drops;
 pub mod explain;
 pub mod lab;
+pub mod latency;
 pub mod observing;
 pub mod traffic;
 pub mod values;
@@ -28,6 +29,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Drops(Box<drops::Drops>),
+    Latency(Box<latency::Latency>),
     Xdp(xdp::Xdp),
     Traffic(Box<traffic::Traffic>),
     Explain(explain::Explain),

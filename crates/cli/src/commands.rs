@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod drops;
 pub mod explain;
 pub mod lab;
+pub mod latency;
 pub mod schema;
 pub mod traffic;
 pub mod xdp;
@@ -17,6 +18,7 @@ use crate::failure::{Exit, Outcome};
 pub fn run(cli: Cli) -> Outcome<Exit> {
     match cli.command {
         Command::Drops(arguments) => drops::run(&arguments, cli.verbose),
+        Command::Latency(arguments) => latency::run(&arguments, cli.verbose),
         Command::Xdp(arguments) => xdp::run(&arguments, cli.verbose),
         Command::Traffic(arguments) => traffic::run(&arguments, cli.verbose),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -8,7 +8,7 @@
 const STEP_BITS: u32 = 4;
 const STEPS: u64 = 1 << STEP_BITS;
 /// Values below 2 to this have a bucket.
-const BITS: u32 = 32;
+const BITS: u32 = 36;
 
 /// How many buckets there are.
 pub const BUCKETS: usize = ((BITS - STEP_BITS + 1) as usize) << STEP_BITS;

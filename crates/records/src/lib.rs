@@ -7,6 +7,7 @@ pub mod enrich;
 pub mod explain;
 pub mod filter;
 pub mod histogram;
+pub mod latency;
 pub mod ledger;
 pub mod noise;
 pub mod session;
@@ -20,6 +21,7 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (session::Session::RECORD, session::Session::COLUMNS),
     (drop::DropGroup::RECORD, drop::DropGroup::COLUMNS),
     (drop::Drop::RECORD, drop::Drop::COLUMNS),
+    (latency::Stage::RECORD, latency::Stage::COLUMNS),
     (xdp::XdpProgram::RECORD, xdp::XdpProgram::COLUMNS),
     (xdp::XdpAction::RECORD, xdp::XdpAction::COLUMNS),
     (xdp::XdpPacket::RECORD, xdp::XdpPacket::COLUMNS),

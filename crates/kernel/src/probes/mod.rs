@@ -1,6 +1,7 @@
 //! One room per probe: `<x>.h` crosses to Rust, `<x>.bpf.c` does not, `mod.rs` configures, attaches and decodes.
 
 pub mod drops;
+pub mod latency;
 pub mod xdp;
 
 /// A probe as tables and checks know it.
@@ -13,5 +14,8 @@ pub struct Probe {
 }
 
 /// Every probe.
-pub const PROBES: &[Probe] =
-    &[Probe { name: "drops", needs: drops::NEEDS }, Probe { name: "xdp", needs: xdp::NEEDS }];
+pub const PROBES: &[Probe] = &[
+    Probe { name: "drops", needs: drops::NEEDS },
+    Probe { name: "latency", needs: latency::NEEDS },
+    Probe { name: "xdp", needs: xdp::NEEDS },
+];

@@ -3,7 +3,7 @@
 use crate::error::{Class, Error};
 use crate::sys;
 use libbpf_rs::btf::Btf;
-use libbpf_rs::btf::types::Func;
+use libbpf_rs::btf::types::{Func, Typedef};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};
@@ -74,6 +74,17 @@ pub fn btf() -> Result<Vec<u8>, Error> {
 /// Whether this kernel has a function of that name that programs may call (a kfunc).
 pub(crate) fn has_function(name: &str) -> bool {
     Btf::from_vmlinux().is_ok_and(|types| types.type_by_name::<Func<'_>>(name).is_some())
+}
+
+/// Those of the named tracepoints that this kernel has: BTF holds a type `btf_trace_NAME` for each
+/// (include/trace/bpf_probe.h).
+pub(crate) fn tracepoints(names: impl Iterator<Item = &'static str>) -> Result<Vec<&'static str>, Error> {
+    let types = Btf::from_vmlinux().map_err(|error| {
+        Error::new(Class::Unsupported, "cannot read the kernel's types", error)
+            .help("a kernel built with CONFIG_DEBUG_INFO_BTF is needed")
+    })?;
+    let there = |name: &&str| types.type_by_name::<Typedef<'_>>(&format!("btf_trace_{name}")).is_some();
+    Ok(names.filter(there).collect())
 }
 
 /// The BTF of each loaded module that `wanted` accepts, by name; modules that go meanwhile are left out.

@@ -7,10 +7,10 @@ mod init;
 mod loaded;
 mod tries;
 
-pub(crate) use host::has_function;
 pub use host::{
     Host, boot_offset_ns, btf, clock_offset_ns, host, kallsyms, module_btf, monotonic_ns, netns_cookie,
 };
+pub(crate) use host::{has_function, tracepoints};
 pub use init::{SKIPS_INIT, skips_init};
 pub use loaded::{Program, programs};
 

@@ -1,0 +1,141 @@
+//! Stages, read from the kernel's histograms.
+
+use super::table;
+use crate::account;
+use crate::clock::{Moment, Span};
+use crate::counted::{Counted, Since};
+use crate::failure::Outcome;
+use crate::outputs::Outputs;
+use crate::plan::Run;
+use crate::text;
+use plumb_kernel::probes::latency::{Latency, Outcomes, Stage};
+use plumb_records::latency::Stage as Record;
+use plumb_records::ledger::Ledger;
+use std::time::Duration;
+
+/// What is read and told.
+pub struct Ways<'a, 'obj> {
+    run: &'a Run,
+    latency: Latency<'obj>,
+    outputs: Outputs,
+    title: String,
+    ready: Moment,
+    clock_offset: i64,
+    now: Vec<Stage>,
+    before: Vec<Stage>,
+    account: (Ledger, Outcomes),
+}
+
+impl<'a, 'obj> Ways<'a, 'obj> {
+    pub fn new(
+        run: &'a Run,
+        latency: Latency<'obj>,
+        outputs: Outputs,
+        title: String,
+        ready: Moment,
+        clock_offset: i64,
+    ) -> Self {
+        let account = (Ledger::default(), Outcomes::default());
+        Self {
+            run,
+            latency,
+            outputs,
+            title,
+            ready,
+            clock_offset,
+            now: Vec::new(),
+            before: Vec::new(),
+            account,
+        }
+    }
+
+    /// After the end: the outputs, and what became of the packets.
+    pub fn into_end(self) -> (Outputs, Outcomes) {
+        (self.outputs, self.account.1)
+    }
+}
+
+impl Counted for Ways<'_, '_> {
+    type Line = Stage;
+
+    fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    fn outputs_mut(&mut self) -> &mut Outputs {
+        &mut self.outputs
+    }
+
+    fn look(&mut self) -> bool {
+        false
+    }
+
+    fn read(&mut self) -> Outcome<()> {
+        self.before = std::mem::replace(&mut self.now, self.latency.stages()?);
+        self.account = self.latency.account()?;
+        Ok(())
+    }
+
+    fn detach(&mut self) {
+        self.latency.detach();
+    }
+
+    fn lines(&self, since: Since) -> Vec<Stage> {
+        let stages = self.now.iter().map(|stage| {
+            let same = |other: &&Stage| other.direction == stage.direction && other.ends == stage.ends;
+            match self.before.iter().find(same).filter(|_| since == Since::Interval) {
+                Some(before) => Stage { times: stage.times.since(&before.times), ..*stage },
+                None => stage.clone(),
+            }
+        });
+        stages.filter(|stage| stage.times.count() > 0).collect()
+    }
+
+    /// Of the whole way: each packet took it once.
+    fn packets(stage: &Stage) -> u64 {
+        if stage.ends.is_none() { stage.times.count() } else { 0 }
+    }
+
+    fn write(&mut self, stages: &[Stage], since: Since, span: Span) {
+        let time = (since == Since::Interval).then(|| span.start.time(self.clock_offset));
+        for stage in stages {
+            let (from, to) = table::ends(stage);
+            let record = Record {
+                time,
+                duration_ns: span.nanoseconds(),
+                direction: stage.direction.name(),
+                from,
+                to,
+                mechanism: "tp_btf",
+                ..Record::default()
+            };
+            self.outputs.write_group(&record.timed(&stage.times), Self::packets(stage));
+        }
+    }
+
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn table(&self, stages: &[Stage], _: Option<&[Stage]>, _: Duration, width: Option<usize>) -> String {
+        if stages.is_empty() {
+            return "No packet with data over TCP or UDP came to the end of its way.\n".to_owned();
+        }
+        table::render(stages, text::style(self.run.terminal), width)
+    }
+
+    fn below(&self, _: Since) -> String {
+        String::new()
+    }
+
+    fn ledger(&self, end: Moment) -> Ledger {
+        let cost = account::cost(&self.outputs, Span { start: self.ready, end });
+        Ledger {
+            records: cost.records,
+            duration_ns: cost.duration_ns,
+            cost_cpu_ns: cost.cost_cpu_ns,
+            peak_rss_bytes: cost.peak_rss_bytes,
+            ..self.account.0.clone()
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A packet's way: taken up, stamped, ended. Times are counted at the end, so that only what is known of a
+ * whole journey counts, and a hook does no more than find the packet and note the time. */
+#ifndef PLUMB_LATENCY_JOURNEY_BPF_H
+#define PLUMB_LATENCY_JOURNEY_BPF_H
+
+#include "state.bpf.h"
+
+enum journey_flag {
+	JOURNEY_OUT_OF_ORDER = 1 << 0,
+	JOURNEY_CROSSED = 1 << 1, /* to the other end of a veth */
+};
+
+#define STAMP_TIME (((__u64)1 << LATENCY_HOOK_SHIFT) - 1)
+
+static __always_inline void stamp_at(struct latency_journey *journey, enum latency_hook hook, __u64 time)
+{
+	__u32 at = journey->count;
+
+	if (at >= LATENCY_STAMPS)
+		return;
+	/* Else clang finds the mask useless, and the verifier does not see why. */
+	barrier_var(at);
+	journey->stamps[at & (LATENCY_STAMPS - 1)] = (__u64)hook << LATENCY_HOOK_SHIFT | (time & STAMP_TIME);
+	journey->count = at + 1;
+}
+
+static __always_inline void stamp(struct latency_journey *journey, enum latency_hook hook)
+{
+	stamp_at(journey, hook, bpf_ktime_get_ns());
+}
+
+static __always_inline enum latency_hook last_hook(const struct latency_journey *journey)
+{
+	__u32 at = journey->count - 1;
+
+	return journey->stamps[at & (LATENCY_STAMPS - 1)] >> LATENCY_HOOK_SHIFT;
+}
+
+/* The histogram of a pair of hooks; the first packet between them gets it. */
+static __always_inline struct histogram *stage_times(__u32 direction, __u32 from, __u32 to)
+{
+	__u32 place = ((direction & 3) * LATENCY_HOOKS + (from & (LATENCY_HOOKS - 1))) * LATENCY_HOOKS +
+		      (to & (LATENCY_HOOKS - 1));
+	__u32 *number = bpf_map_lookup_elem(&latency_stages, &place), fresh;
+
+	if (!number)
+		return (void *)0;
+	if (!*number) {
+		fresh = __sync_fetch_and_add(&stages_used, 1) + 1;
+		/* Two CPUs at once: the second one's number stays unused. */
+		if (fresh <= LATENCY_STAGES_MAX)
+			__sync_val_compare_and_swap(number, 0, fresh);
+	}
+	fresh = *number - 1;
+	return bpf_map_lookup_elem(&latency_times, &fresh);
+}
+
+static __always_inline void stage_add(struct latency_counters *count, __u32 direction, __u64 from, __u64 to)
+{
+	struct histogram *times =
+		stage_times(direction, from >> LATENCY_HOOK_SHIFT, to >> LATENCY_HOOK_SHIFT);
+
+	if (times)
+		hist_add(times, (to - from) & STAMP_TIME);
+	else
+		count->no_stage++;
+}
+
+/* Counts the stages of a journey, and the whole of it from hook 0 to hook 0. */
+__noinline int journey_count(struct latency_journey *journey)
+{
+	struct latency_counters *count = counters();
+	__u32 stamps;
+
+	if (!journey || !count)
+		return 0;
+	stamps = journey->count;
+	for (__u32 i = 1; i < LATENCY_STAMPS; i++) {
+		if (i >= stamps)
+			break;
+		stage_add(count, journey->direction, journey->stamps[i - 1], journey->stamps[i]);
+	}
+	if (stamps > 1 && stamps <= LATENCY_STAMPS)
+		stage_add(count, journey->direction, journey->stamps[0] & STAMP_TIME,
+			  journey->stamps[(stamps - 1) & (LATENCY_STAMPS - 1)] & STAMP_TIME);
+	return 0;
+}
+
+static __always_inline void journey_end(struct latency_journey *journey, __u64 key,
+					enum latency_outcome outcome)
+{
+	struct latency_counters *count = counters();
+
+	if (!count)
+		return;
+	/* Two CPUs may end it at once. */
+	if (__sync_val_compare_and_swap(&journey->key, key, KEY_ENDING) != key)
+		return;
+	if (outcome <= LATENCY_FORWARDED)
+		journey_count(journey);
+	count->outcomes[outcome]++;
+	journey->key = 0;
+}
+
+#endif

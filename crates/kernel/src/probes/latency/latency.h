@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* What the latency probe and its reader share. */
+#ifndef PLUMB_LATENCY_H
+#define PLUMB_LATENCY_H
+
+#include "hist.h"
+#include "wire.h"
+
+enum latency_const {
+	LATENCY_STAMPS = 16,	  /* hooks that one journey remembers */
+	LATENCY_HOOKS = 32,	  /* numbers that enum latency_hook may have */
+	LATENCY_STAGES_MAX = 128, /* pairs of hooks that have a histogram */
+	LATENCY_SOCKETS = 4096,	  /* TCP sockets with data that waits, or that was sent */
+	LATENCY_TASKS = 1024,	  /* readers of sockets */
+	LATENCY_SENDS = 8,	  /* send calls that a socket remembers */
+	LATENCY_HOOK_SHIFT = 58,  /* a stamp is a hook's number above nanoseconds, which last nine years */
+	LATENCY_SCAN = 64,	  /* packets of a socket that one event looks at */
+	LATENCY_READS = 4,	  /* datagrams that one event finds read at most */
+};
+
+/* Where a packet is stamped, in the order in which it gets there. */
+enum latency_hook {
+	LATENCY_NONE = 0,
+	LATENCY_DRIVER =
+		1, /* the driver hands the packet over: napi_gro_receive, netif_rx, netif_receive_skb */
+	LATENCY_RECEIVE = 2,	  /* __netif_receive_skb_core */
+	LATENCY_SOCKET = 6,	  /* the socket's protocol begins with it: tcp_rcv_established */
+	LATENCY_IN_ORDER = 7,	  /* the hole before its data is filled */
+	LATENCY_READABLE = 8,	  /* sk_data_ready */
+	LATENCY_WOKEN = 9,	  /* the reader was woken for it */
+	LATENCY_RUNNING = 10,	  /* the reader has a CPU */
+	LATENCY_COPIED = 11,	  /* the reader has all of its data */
+	LATENCY_SEND = 16,	  /* the send call */
+	LATENCY_QUEUE = 19,	  /* __dev_queue_xmit */
+	LATENCY_ENQUEUE = 20,	  /* in a queueing discipline */
+	LATENCY_DEQUEUE = 21,	  /* and out of it */
+	LATENCY_TO_DRIVER = 22,	  /* ndo_start_xmit */
+	LATENCY_FROM_DRIVER = 23, /* it returned */
+	LATENCY_FREED = 24,	  /* after the device was done with it */
+};
+
+enum latency_direction {
+	LATENCY_RX = 1,
+	LATENCY_TX = 2,
+	LATENCY_FORWARD = 3, /* received and sent on */
+};
+
+/* What became of a packet. */
+enum latency_outcome {
+	LATENCY_DELIVERED = 0,	 /* an application has all of its data */
+	LATENCY_TRANSMITTED = 1, /* the driver took it */
+	LATENCY_FORWARDED = 2,	 /* the same, of a packet that was received */
+	LATENCY_DROPPED = 3,	 /* kfree_skb */
+	LATENCY_MERGED = 4,	 /* by GRO into an earlier one */
+	LATENCY_CONSUMED = 5,	 /* by the stack itself */
+	LATENCY_UNREAD = 6,	 /* its socket was closed before it was read */
+	LATENCY_STRAYED = 7,	 /* freed unseen: its address belongs to another packet now */
+	LATENCY_NO_ROOM = 8,	 /* at its socket the table was full */
+	LATENCY_OUTCOMES = 9,
+};
+
+/* A packet on its way. */
+struct latency_journey {
+	__u64 key;   /* address and kind, 0: free */
+	__u64 netns; /* cookie */
+	__u64 sk;    /* whose readers were woken for it */
+	__u64 skb;   /* its address, where its key is its socket's */
+	__u32 ifindex;
+	__u32 cpu;
+	__u32 sequence;
+	__u32 end_sequence;
+	struct flow_key flow;
+	__u32 length;
+	__u8 direction;
+	__u8 flags;
+	__u8 count; /* of stamps */
+	__u8 _pad[1];
+	__u64 stamps[LATENCY_STAMPS];
+};
+_Static_assert(sizeof(struct latency_journey) == 224, "no hidden padding");
+
+/* One per CPU. */
+struct latency_counters {
+	__u64 seen; /* packets at their first hook */
+	__u64 filtered;
+	__u64 sampled_out;
+	__u64 no_room;	/* in the table of journeys */
+	__u64 no_stage; /* stages that found no histogram */
+	__u64 outcomes[LATENCY_OUTCOMES];
+};
+_Static_assert(sizeof(struct latency_counters) == 112, "words");
+
+struct latency_config {
+	struct filter_config filter;
+	__u32 mask;	  /* journeys in the table, a power of two, less 1 */
+	__u32 sample;	  /* take up one packet in so many */
+	__u8 recv_length; /* recvmsg's end has a tracepoint: sock_recv_length, 6.3 */
+	__u8 _pad[7];
+};
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which packets are taken up: data for an application, over TCP or UDP, that the filters pass. */
+#ifndef PLUMB_LATENCY_PACKET_BPF_H
+#define PLUMB_LATENCY_PACKET_BPF_H
+
+#include "filter.bpf.h"
+#include "journey.bpf.h"
+#include "parse.bpf.h"
+
+/* A packet at its first hook. */
+struct seen {
+	struct flow_key flow;
+	struct transport next;
+	__u32 sequence;
+	__u32 payload;
+};
+
+/* Reads the headers from the network header on, of which `length` bytes follow with the data. Whether there
+ * is data. */
+static __always_inline int packet_read(struct sk_buff *skb, __u32 at, __u32 length, struct seen *packet)
+{
+	struct cursor c = {.head = skb->head, .at = at, .end = skb->tail};
+	__u32 headers;
+	__be32 sequence;
+	__u8 offset;
+
+	if (parse_network(&c, at, bpf_ntohs(skb->protocol), &packet->flow, &packet->next))
+		return 0;
+	parse_transport(&c, &packet->next, &packet->flow);
+	headers = packet->next.at - at;
+	if (packet->flow.protocol == PROTOCOL_UDP) {
+		packet->payload = length - headers;
+		return packet->next.first;
+	}
+	if (packet->flow.protocol != PROTOCOL_TCP || !packet->next.first)
+		return 0;
+	if (cursor_read(&c, packet->next.at + 4, &sequence, sizeof(sequence)) ||
+	    cursor_read(&c, packet->next.at + 12, &offset, 1))
+		return 0;
+	headers += (offset >> 4) * 4;
+	packet->sequence = bpf_ntohl(sequence);
+	packet->payload = length > headers ? length - headers : 0;
+	return packet->payload > 0;
+}
+
+static __always_inline int packet_passes(struct sk_buff *skb, struct seen *packet, __u64 cookie)
+{
+	struct net_device *dev = skb->dev;
+	__u32 inode = dev->nd_net.net->ns.inum;
+
+	return filter_place(&config.filter, inode, cookie, dev->ifindex) &&
+	       filter_headers(&config.filter, &packet->flow);
+}
+
+/* Takes a packet up at its first hook: counted whatever becomes of it. */
+static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, __u64 key, __u32 at,
+							   __u32 length, enum latency_direction direction)
+{
+	struct latency_counters *count = counters();
+	struct latency_journey *journey;
+	struct seen packet = {};
+	__u64 cookie;
+
+	if (!count)
+		return (void *)0;
+	count->seen++;
+	cookie = skb->dev->nd_net.net->net_cookie;
+	if (!packet_read(skb, at, length, &packet) || !packet_passes(skb, &packet, cookie)) {
+		count->filtered++;
+		return (void *)0;
+	}
+	if (config.sample > 1 && bpf_get_prandom_u32() % config.sample) {
+		count->sampled_out++;
+		return (void *)0;
+	}
+	journey = journey_claim(key);
+	if (!journey) {
+		count->no_room++;
+		return (void *)0;
+	}
+	journey->netns = cookie;
+	journey->ifindex = skb->dev->ifindex;
+	journey->cpu = bpf_get_smp_processor_id();
+	journey->sequence = packet.sequence;
+	journey->end_sequence = packet.sequence + packet.payload;
+	journey->flow = packet.flow;
+	journey->length = length;
+	journey->direction = direction;
+	journey->sk = 0;
+	journey->skb = 0;
+	journey->flags = 0;
+	journey->count = 0;
+	return journey;
+}
+
+#endif

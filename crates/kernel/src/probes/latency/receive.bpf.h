@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Received packets, from the driver to the reader. */
+#ifndef PLUMB_LATENCY_RECEIVE_BPF_H
+#define PLUMB_LATENCY_RECEIVE_BPF_H
+
+#include "packet.bpf.h"
+#include "reader.bpf.h"
+#include "socket.bpf.h"
+
+/* A packet that was on its way with this address got away unseen. */
+static __always_inline void journey_stray(__u64 key)
+{
+	struct latency_journey *journey = journey_find(key);
+
+	if (!journey)
+		return;
+	/* The driver had it: that the device was done with it is all that was missing. */
+	if (last_hook(journey) == LATENCY_FROM_DRIVER)
+		journey_end(journey, key,
+			    journey->direction == LATENCY_FORWARD ? LATENCY_FORWARDED : LATENCY_TRANSMITTED);
+	else
+		journey_end(journey, key, LATENCY_STRAYED);
+}
+
+/* Out of a veth's one end is into its other: what is sent is a journey of its own, whose end may still come.
+ */
+static __always_inline void receive_crossed(struct sk_buff *skb)
+{
+	__u64 key = packet_key(address_of(skb), KEY_TX);
+	struct latency_journey *journey = journey_find(key);
+
+	if (!journey)
+		return;
+	if (last_hook(journey) == LATENCY_TO_DRIVER)
+		journey->flags |= JOURNEY_CROSSED;
+	else
+		journey_stray(key);
+}
+
+/* The first hook. skb_iif is set in __netif_receive_skb_core, so that a packet that has one comes by once
+ * more, decapsulated or from a bridge. */
+static __always_inline int receive_first(struct sk_buff *skb)
+{
+	__u64 key = packet_key(address_of(skb), KEY_RX);
+	struct latency_journey *journey;
+
+	if (skb->skb_iif)
+		return 0;
+	receive_crossed(skb);
+	journey_stray(key);
+	journey = packet_take(skb, key, skb->data - skb->head, skb->len, LATENCY_RX);
+	if (journey)
+		stamp(journey, LATENCY_DRIVER);
+	return 0;
+}
+
+/* A received packet that is still the one which was taken up: it knows its interface, and whoever has its
+ * address by now was not received, because that would have been noticed. */
+static __always_inline struct latency_journey *receive_same(struct sk_buff *skb, __u64 key)
+{
+	struct latency_journey *journey = journey_find(key);
+
+	if (journey && last_hook(journey) >= LATENCY_RECEIVE && !skb->skb_iif) {
+		journey_end(journey, key, LATENCY_STRAYED);
+		return (void *)0;
+	}
+	return journey;
+}
+
+static __always_inline int receive_stamp(struct sk_buff *skb, enum latency_hook hook)
+{
+	struct latency_journey *journey = journey_find(packet_key(address_of(skb), KEY_RX));
+
+	if (journey)
+		stamp(journey, hook);
+	return 0;
+}
+
+static __always_inline int receive_tcp(struct sock *sk, struct sk_buff *skb)
+{
+	__u64 key = packet_key(address_of(skb), KEY_RX);
+	struct latency_journey *journey = journey_find(key);
+	struct tcp_sock *tcp;
+	__u32 end = 0;
+	__u8 flags;
+
+	if (!journey)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp ||
+	    bpf_probe_read_kernel(&end, sizeof(end),
+				  (void *)skb->cb + bpf_core_field_offset(struct tcp_skb_cb, end_seq)))
+		return 0;
+	stamp(journey, LATENCY_SOCKET);
+	journey = waiting_add(journey, key, address_of(sk));
+	if (!journey)
+		return 0;
+	/* GRO and a backlog may have added to it; a FIN has a number and no data; what begins beyond what was
+	 * received waits for a hole. */
+	if (bpf_probe_read_kernel(&flags, 1, skb->head + skb->transport_header + 13))
+		flags = 0;
+	journey->end_sequence = end - (flags & 1);
+	if (after(journey->sequence, tcp->rcv_nxt))
+		journey->flags |= JOURNEY_OUT_OF_ORDER;
+	return 0;
+}
+
+/* Datagrams that were just added to a socket's queue: the last one, and those before it that came with it. */
+static __always_inline void receive_datagrams(struct sock *sk, __u64 now)
+{
+	struct sk_buff *skb = sk->sk_receive_queue.prev;
+
+	for (int i = 0; i < 8; i++) {
+		__u64 address = address_of(skb), key = packet_key(address, KEY_RX);
+		struct latency_journey *journey = journey_find(key);
+
+		if (!journey)
+			break;
+		stamp_at(journey, LATENCY_READABLE, now);
+		journey->sk = address_of(sk);
+		if (config.recv_length) {
+			journey = waiting_add(journey, key, address_of(sk));
+			if (journey)
+				journey->skb = address;
+		}
+		skb = skb->prev;
+	}
+}
+
+static __always_inline int receive_readable(struct sock *sk)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct waiting *waiting;
+	struct tcp_sock *tcp;
+
+	if (sk->sk_protocol == PROTOCOL_TCP) {
+		waiting = waiting_find(address_of(sk));
+		tcp = waiting ? bpf_skc_to_tcp_sock(sk) : (void *)0;
+		if (!tcp)
+			return 0;
+		waiting_readable(waiting, address_of(sk), tcp->rcv_nxt, now);
+		reader_open(address_of(sk), now);
+	} else if (sk->sk_protocol == PROTOCOL_UDP) {
+		receive_datagrams(sk, now);
+		reader_open(address_of(sk), now);
+	}
+	return 0;
+}
+
+/* TCP data up to copied_seq is with the application. */
+static __always_inline int receive_read(struct sock *sk)
+{
+	struct waiting *waiting = waiting_find(address_of(sk));
+	struct tcp_sock *tcp;
+	__u32 number, first = 1;
+	__u64 now;
+
+	if (!waiting || waiting->head == waiting->tail)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	now = bpf_ktime_get_ns();
+	number = waiting->head;
+	for (int i = 0; i < LATENCY_SCAN; i++, number++) {
+		__u64 key = waiting_key(address_of(sk), number);
+		struct latency_journey *journey;
+
+		if (number == waiting->tail)
+			break;
+		journey = journey_find(key);
+		if (journey && after(journey->end_sequence, tcp->copied_seq)) {
+			first = 0;
+			continue;
+		}
+		if (journey) {
+			reader_stamp(journey);
+			stamp_at(journey, LATENCY_COPIED, now);
+			journey_end(journey, key, LATENCY_DELIVERED);
+		}
+		if (first)
+			waiting->head = number + 1;
+	}
+	return 0;
+}
+
+/* Whether a datagram is still in the queues of its socket. Readers empty reader_queue, and take all of
+ * sk_receive_queue over when that is empty (__skb_recv_udp in net/ipv4/udp.c). */
+static __always_inline int receive_queued(struct sock *sk, __u64 wanted, __u64 start)
+{
+	struct udp_sock *udp = (void *)sk;
+	struct sk_buff *head = (void *)&udp->reader_queue, *skb = BPF_CORE_READ(udp, reader_queue.next);
+
+	for (int i = 0; i < LATENCY_SCAN; i++) {
+		if (skb != head) {
+			if ((__u64)skb - start == wanted)
+				return 1;
+			skb = BPF_CORE_READ(skb, next);
+			continue;
+		}
+		if (head == (void *)&sk->sk_receive_queue)
+			return 0;
+		head = (void *)&sk->sk_receive_queue;
+		skb = BPF_CORE_READ(sk, sk_receive_queue.next);
+	}
+	return 1;
+}
+
+/* recvmsg is done: the datagrams that are no longer queued were read. */
+static __always_inline int receive_datagram_read(struct sock *sk, int length, int flags)
+{
+	struct waiting *waiting;
+	__u64 now, start;
+
+	if (length < 0 || flags & 2 /* MSG_PEEK */ || sk->sk_protocol != PROTOCOL_UDP)
+		return 0;
+	waiting = waiting_find(address_of(sk));
+	if (!waiting || waiting->head == waiting->tail)
+		return 0;
+	now = bpf_ktime_get_ns();
+	start = origin_address();
+	for (int i = 0; i < LATENCY_READS; i++) {
+		__u64 key = waiting_key(address_of(sk), waiting->head);
+		struct latency_journey *journey;
+
+		if (waiting->head == waiting->tail)
+			break;
+		journey = journey_find(key);
+		if (journey) {
+			if (receive_queued(sk, journey->skb, start))
+				break;
+			reader_stamp(journey);
+			stamp_at(journey, LATENCY_COPIED, now);
+			journey_end(journey, key, LATENCY_DELIVERED);
+		}
+		waiting->head++;
+	}
+	return 0;
+}
+
+/* The socket is closed: what waits is read by nobody. */
+static __always_inline int receive_closed(struct sock *sk)
+{
+	struct waiting *waiting = waiting_find(address_of(sk));
+
+	if (!waiting)
+		return 0;
+	for (int i = 0; i < 4 * LATENCY_SCAN; i++) {
+		__u64 key = waiting_key(address_of(sk), waiting->head);
+		struct latency_journey *journey;
+
+		if (waiting->head == waiting->tail)
+			break;
+		journey = journey_find(key);
+		if (journey)
+			journey_end(journey, key, LATENCY_UNREAD);
+		waiting->head++;
+	}
+	waiting->head = waiting->tail;
+	waiting->sk = 0;
+	return 0;
+}
+
+/* A datagram is copied, perhaps only looked at: its end is when it is consumed. */
+static __always_inline int receive_copied(struct sk_buff *skb)
+{
+	struct latency_journey *journey = receive_same(skb, packet_key(address_of(skb), KEY_RX));
+
+	if (journey && journey->flow.protocol == PROTOCOL_UDP && last_hook(journey) < LATENCY_WOKEN) {
+		reader_stamp(journey);
+		stamp(journey, LATENCY_COPIED);
+	}
+	return 0;
+}
+
+static __always_inline void receive_consumed(struct sk_buff *skb)
+{
+	__u64 key = packet_key(address_of(skb), KEY_RX);
+	struct latency_journey *journey = receive_same(skb, key);
+	enum latency_hook last;
+
+	if (!journey)
+		return;
+	last = last_hook(journey);
+	/* Datagrams are copied without a tracepoint where they are linear or their checksum is still to be
+	 * verified (udp_recvmsg). */
+	if (journey->flow.protocol == PROTOCOL_UDP && last != LATENCY_COPIED &&
+	    (last == LATENCY_READABLE || !config.recv_length)) {
+		reader_stamp(journey);
+		stamp(journey, LATENCY_COPIED);
+		last = LATENCY_COPIED;
+	}
+	journey_end(journey, key, last == LATENCY_COPIED ? LATENCY_DELIVERED : LATENCY_CONSUMED);
+}
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Config and maps of the latency probe, and the table of packets on their way.
+ *
+ * The table is an array that hashes to one of two neighbours: a lookup is two loads, where a hash map costs a
+ * call, jhash and memcmp at each of some thirty hooks. Who finds both taken is counted. */
+#ifndef PLUMB_LATENCY_STATE_BPF_H
+#define PLUMB_LATENCY_STATE_BPF_H
+
+#include "hist.bpf.h"
+#include "kernel.h"
+#include "latency.h"
+#include "table.bpf.h"
+
+const volatile struct latency_config config = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set before load */
+	__type(key, __u32);
+	__type(value, struct latency_journey);
+} latency_journeys SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct latency_counters);
+} latency_counters SEC(".maps");
+
+/* By the number that latency_stages has for a pair of hooks. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LATENCY_STAGES_MAX);
+	__type(key, __u32);
+	__type(value, struct histogram);
+} latency_times SEC(".maps");
+
+/* Of each direction and pair of hooks the histogram's number plus one; 0: none yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4 * LATENCY_HOOKS * LATENCY_HOOKS);
+	__type(key, __u32);
+	__type(value, __u32);
+} latency_stages SEC(".maps");
+
+__u32 stages_used = 0;
+
+/* What this CPU is at. */
+struct latency_cpu {
+	__u64 gro;	/* address of the packet that GRO looks at */
+	__u64 readable; /* the socket whose readers are being woken */
+	__u64 since;	/* when that began */
+	__u64 origin;	/* see origin_address */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct latency_cpu);
+} latency_cpus SEC(".maps");
+
+static __always_inline struct latency_counters *counters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&latency_counters, &zero);
+}
+
+static __always_inline struct latency_cpu *this_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&latency_cpus, &zero);
+}
+
+__u64 origin = 0;
+
+/* What address_of has taken off: a pointer that comes back from memory is a number. */
+static __always_inline __u64 origin_address(void)
+{
+	struct latency_cpu *cpu = this_cpu();
+
+	if (!cpu)
+		return 0;
+	*(volatile __u64 *)&cpu->origin = (__u64)&origin;
+	return *(volatile __u64 *)&cpu->origin;
+}
+
+/* Kinds of keys, in the lowest bits of an address. */
+enum key_kind {
+	KEY_RX = 1,
+	KEY_TX = 2,
+	KEY_WAITING = 3, /* of a socket, with the packet's number there */
+	KEY_ENDING = 4,	 /* is being counted */
+};
+
+/* A kernel address as a number. The verifier takes no arithmetic on pointers but differences of two. */
+static __always_inline __u64 address_of(const void *object)
+{
+	return (__u64)object - (__u64)&origin;
+}
+
+static __always_inline __u64 packet_key(__u64 skb, enum key_kind kind)
+{
+	return skb | kind;
+}
+
+/* The highest 16 bits of kernel addresses are the same. */
+static __always_inline __u64 waiting_key(__u64 sk, __u32 number)
+{
+	return sk << 16 | (number & 0x3fff) << 2 | KEY_WAITING;
+}
+
+static __always_inline struct latency_journey *journey_at(__u64 key, __u32 way)
+{
+	__u32 place = ((__u32)(table_mix(key, 0) >> 32) ^ way) & config.mask;
+
+	return bpf_map_lookup_elem(&latency_journeys, &place);
+}
+
+static __always_inline struct latency_journey *journey_find(__u64 key)
+{
+	struct latency_journey *journey = journey_at(key, 0);
+
+	if (journey && journey->key == key)
+		return journey;
+	journey = journey_at(key, 1);
+	return journey && journey->key == key ? journey : (void *)0;
+}
+
+static __always_inline struct latency_journey *journey_claim(__u64 key)
+{
+	struct latency_journey *journey = journey_at(key, 0);
+
+	if (journey && !journey->key && !__sync_val_compare_and_swap(&journey->key, 0, key))
+		return journey;
+	journey = journey_at(key, 1);
+	if (journey && !journey->key && !__sync_val_compare_and_swap(&journey->key, 0, key))
+		return journey;
+	return (void *)0;
+}
+
+#endif

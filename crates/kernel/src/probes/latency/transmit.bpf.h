@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Sent packets, from the send call to the driver. */
+#ifndef PLUMB_LATENCY_TRANSMIT_BPF_H
+#define PLUMB_LATENCY_TRANSMIT_BPF_H
+
+#include "receive.bpf.h"
+
+/* A received packet goes on: it has the interface that it came by and no socket. Else its address was given
+ * to a packet of this host. */
+static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff *skb, __u64 key)
+{
+	__u64 received = packet_key(address_of(skb), KEY_RX);
+	struct latency_journey *journey = journey_find(received), *there;
+
+	if (!journey)
+		return (void *)0;
+	if (!skb->skb_iif || skb->sk) {
+		journey_end(journey, received, LATENCY_STRAYED);
+		return (void *)0;
+	}
+	there = journey_claim(key);
+	if (!there) {
+		journey_end(journey, received, LATENCY_NO_ROOM);
+		return (void *)0;
+	}
+	__builtin_memcpy(&there->netns, &journey->netns, sizeof(*there) - sizeof(there->key));
+	there->direction = LATENCY_FORWARD;
+	journey->key = 0;
+	return there;
+}
+
+static __always_inline int transmit_first(struct sk_buff *skb)
+{
+	__u64 key = packet_key(address_of(skb), KEY_TX), sent;
+	struct latency_journey *journey;
+
+	journey = journey_find(key);
+	/* Through a device on top of another one, as VLANs are, a packet comes by once more. */
+	if (journey && last_hook(journey) == LATENCY_TO_DRIVER &&
+	    journey->cpu == bpf_get_smp_processor_id()) {
+		stamp(journey, LATENCY_QUEUE);
+		return 0;
+	}
+	journey_stray(key);
+	journey = transmit_forwarded(skb, key);
+	if (journey) {
+		stamp(journey, LATENCY_QUEUE);
+		return 0;
+	}
+	/* Received and not taken up. */
+	if (skb->skb_iif && !skb->sk)
+		return 0;
+	journey = packet_take(skb, key, skb->network_header,
+			      skb->len - (skb->network_header - (__u32)(skb->data - skb->head)), LATENCY_TX);
+	if (!journey)
+		return 0;
+	if (journey->flow.protocol == PROTOCOL_TCP && skb->sk) {
+		sent = send_time(address_of(skb->sk), journey->sequence);
+		if (sent)
+			stamp_at(journey, LATENCY_SEND, sent);
+	}
+	stamp(journey, LATENCY_QUEUE);
+	return 0;
+}
+
+static __always_inline int transmit_stamp(struct sk_buff *skb, enum latency_hook hook)
+{
+	struct latency_journey *journey = journey_find(packet_key(address_of(skb), KEY_TX));
+
+	if (journey) {
+		journey->cpu = bpf_get_smp_processor_id();
+		stamp(journey, hook);
+	}
+	return 0;
+}
+
+static __always_inline enum latency_outcome transmit_outcome(const struct latency_journey *journey)
+{
+	return journey->direction == LATENCY_FORWARD ? LATENCY_FORWARDED : LATENCY_TRANSMITTED;
+}
+
+/* The driver returned. By then the packet may be gone and its address another's, which this CPU did not give
+ * to a driver last. */
+static __always_inline int transmit_driven(struct sk_buff *skb, int status)
+{
+	__u64 key = packet_key(address_of(skb), KEY_TX);
+	struct latency_journey *journey = journey_find(key);
+
+	if (!journey || last_hook(journey) != LATENCY_TO_DRIVER || journey->cpu != bpf_get_smp_processor_id())
+		return 0;
+	if (status) /* not taken: it is tried again, or was freed */
+		return 0;
+	stamp(journey, LATENCY_FROM_DRIVER);
+	if (journey->flags & JOURNEY_CROSSED)
+		journey_end(journey, key, transmit_outcome(journey));
+	return 0;
+}
+
+static __always_inline void transmit_consumed(struct sk_buff *skb)
+{
+	__u64 key = packet_key(address_of(skb), KEY_TX);
+	struct latency_journey *journey = journey_find(key);
+	enum latency_hook last;
+
+	if (!journey)
+		return;
+	last = last_hook(journey);
+	if (last != LATENCY_FROM_DRIVER && last != LATENCY_TO_DRIVER) {
+		journey_end(journey, key, LATENCY_CONSUMED);
+		return;
+	}
+	stamp(journey, LATENCY_FREED);
+	journey_end(journey, key, transmit_outcome(journey));
+}
+
+#endif

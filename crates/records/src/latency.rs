@@ -1,0 +1,39 @@
+//! How long packets took from hook to hook.
+
+use crate::column::Time;
+use crate::histogram::Histogram;
+
+crate::record! {
+    /// Times between two hooks on packets' way, or of the whole way.
+    pub struct Stage<'a> = "stage" {
+        time: Option<Time> as Time, "start of the interval; null in a run's total";
+        duration_ns: u64 as Nanoseconds, "length of the interval or of the run";
+        direction: &'a str as Text, "rx (to this host), tx (from it) or forward (through it)";
+        from: &'a str as Text, "hook at which the stage begins; total where it is the whole way";
+        to: &'a str as Text, "hook at which it ends; total where it is the whole way";
+        mechanism: &'a str as Text, "how the hooks are reached: tp_btf, fentry or kprobe";
+        samples: u64 as Count, "packets that took this stage on a way that is known to its end";
+        mean_ns: Option<u64> as Nanoseconds, "mean time";
+        p50_ns: Option<u64> as Nanoseconds, "median, within 3.2 % as all percentiles";
+        p90_ns: Option<u64> as Nanoseconds, "90th percentile";
+        p99_ns: Option<u64> as Nanoseconds, "99th percentile";
+        p999_ns: Option<u64> as Nanoseconds, "99.9th percentile";
+        max_ns: Option<u64> as Nanoseconds, "the longest; in an interval, within 3.2 % where an earlier one was longer";
+    }
+}
+crate::plain_row!(Stage<'_>);
+
+impl Stage<'_> {
+    /// Sets the columns of a distribution.
+    #[must_use]
+    pub fn timed(mut self, times: &Histogram) -> Self {
+        self.samples = times.count();
+        self.mean_ns = times.mean();
+        self.p50_ns = times.percentile(500);
+        self.p90_ns = times.percentile(900);
+        self.p99_ns = times.percentile(990);
+        self.p999_ns = times.percentile(999);
+        self.max_ns = times.percentile(1000).map(|_| times.max);
+        self
+    }
+}

@@ -1,0 +1,7 @@
+//! `plumb latency` on real packets.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod counts;
+mod delays;
+mod scene;
