@@ -49,6 +49,12 @@ pub fn cost(outputs: &Outputs, span: Span) -> Ledger {
     }
 }
 
+/// The probe's account, with what was written and what this process cost.
+pub fn with_cost(ledger: Ledger, outputs: &Outputs, span: Span) -> Ledger {
+    let Ledger { records, duration_ns, cost_cpu_ns, peak_rss_bytes, .. } = cost(outputs, span);
+    Ledger { records, duration_ns, cost_cpu_ns, peak_rss_bytes, ..ledger }
+}
+
 /// Writes the ledger and says it in a sentence; an error where an output failed or the account does not balance.
 pub fn close(outputs: &mut Outputs, run: &Run, ledger: &Ledger, sentence: String) -> Outcome<()> {
     outputs.write_about(ledger);

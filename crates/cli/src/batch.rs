@@ -60,9 +60,20 @@ impl Batch {
 
     /// Writes an event that was admitted.
     pub fn write<R: Row>(&mut self, outputs: &mut Outputs, row: &R) {
+        self.write_with(outputs, row, |_, _| {});
+    }
+
+    /// The same; for people `more` follows the line.
+    pub fn write_with<R: Row>(
+        &mut self,
+        outputs: &mut Outputs,
+        row: &R,
+        more: impl FnOnce(&mut String, Style),
+    ) {
         outputs.write(row);
         if let Some((lines, style)) = &mut self.lines {
             lines.line(&mut self.text, row, *style);
+            more(&mut self.text, *style);
         }
     }
 

@@ -60,7 +60,7 @@ pub fn reasons() -> Reasons {
 }
 
 /// The reasons, and whether the kernel hides PID 1.
-fn types() -> (Reasons, bool) {
+pub fn types() -> (Reasons, bool) {
     let Ok(bytes) = support::btf() else { return Default::default() };
     let Ok(vmlinux) = Btf::new(&bytes) else { return Default::default() };
     let mut reasons = Reasons::from_btf(&vmlinux).unwrap_or_default();

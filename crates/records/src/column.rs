@@ -30,6 +30,8 @@ pub enum Kind {
     Texts,
     /// An object of names and texts.
     Map,
+    /// Where something was and when, in order: a list of objects with `name` and `at_ns`.
+    Stamps,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Bytes => "bytes",
             Self::Count => "count",
             Self::Rate => "per second",
+            Self::Stamps => "ns",
             Self::Id | Self::Text | Self::Bool | Self::Address | Self::Texts | Self::Map => "",
         }
     }
@@ -80,6 +83,8 @@ pub enum Value<'a> {
     Texts(&'a [String]),
     /// Names and their texts.
     Map(&'a [(String, String)]),
+    /// Places and nanoseconds.
+    Stamps(&'a [(&'static str, u64)]),
 }
 
 /// Which of a record's columns a row shows: bit `i` stands for column `i`.
@@ -208,6 +213,12 @@ impl Cell for Vec<String> {
 impl Cell for Vec<(String, String)> {
     fn cell(&self) -> Value<'_> {
         Value::Map(self)
+    }
+}
+
+impl Cell for &[(&'static str, u64)] {
+    fn cell(&self) -> Value<'_> {
+        Value::Stamps(self)
     }
 }
 

@@ -1,7 +1,8 @@
-//! How long packets took from hook to hook.
+//! How long packets took from hook to hook: in sum, or one by one.
 
 use crate::column::Time;
 use crate::histogram::Histogram;
+use std::net::IpAddr;
 
 crate::record! {
     /// Times between two hooks on packets' way, or of the whole way.
@@ -37,3 +38,25 @@ impl Stage<'_> {
         self
     }
 }
+
+crate::record! {
+    /// One packet's way.
+    pub struct Journey<'a> = "journey" {
+        time: Time as Time, "when the packet came to its first hook";
+        packet_id: u64 as Id, "number of the packet, unlike any other's of the run";
+        direction: Option<&'a str> as Text, "rx (to this host), tx (from it) or forward (through it)";
+        ended: Option<&'a str> as Text, "delivered (to an application), transmitted, forwarded (both: the driver took it), dropped, merged (by GRO into an earlier packet), consumed (by the stack) or unread (its socket was closed)";
+        reason: Option<&'a str> as Text, "drop reason of a packet that was dropped";
+        total_ns: u64 as Nanoseconds, "from the first hook to the last";
+        stages: &'a [(&'static str, u64)] as Stamps, "hooks that it came by, with nanoseconds since the first";
+        ifindex: u32 as Id, "index of the interface of the first hook in its namespace";
+        netns_cookie: u64 as Id, "the kernel's number of that namespace: unique for the boot";
+        src_ip: Option<IpAddr> as Address, "source address";
+        dst_ip: Option<IpAddr> as Address, "destination address";
+        src_port: Option<u16> as Id, "source port";
+        dst_port: Option<u16> as Id, "destination port";
+        protocol: u8 as Id, "IP protocol number";
+        length_bytes: u32 as Bytes, "length of the packet at its first hook, from the network header on; of what GSO splits later or GRO has merged the sum";
+    }
+}
+crate::plain_row!(Journey<'_>);

@@ -22,6 +22,7 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (drop::DropGroup::RECORD, drop::DropGroup::COLUMNS),
     (drop::Drop::RECORD, drop::Drop::COLUMNS),
     (latency::Stage::RECORD, latency::Stage::COLUMNS),
+    (latency::Journey::RECORD, latency::Journey::COLUMNS),
     (xdp::XdpProgram::RECORD, xdp::XdpProgram::COLUMNS),
     (xdp::XdpAction::RECORD, xdp::XdpAction::COLUMNS),
     (xdp::XdpPacket::RECORD, xdp::XdpPacket::COLUMNS),

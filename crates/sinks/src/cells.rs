@@ -41,6 +41,11 @@ pub(crate) fn plain(out: &mut Vec<u8>, clock: &mut Clock, value: Value<'_>) {
             out.push(b'=');
             out.extend_from_slice(text.as_bytes());
         }),
+        Value::Stamps(stamps) => joined(out, stamps, |out, (name, at)| {
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'=');
+            integer(out, *at);
+        }),
     }
 }
 

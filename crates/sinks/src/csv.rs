@@ -25,7 +25,7 @@ impl Csv {
     fn field(&mut self, out: &mut Vec<u8>, value: Value<'_>) {
         match value {
             Value::Text(text) => quoted(out, text.as_bytes()),
-            Value::Texts(_) | Value::Map(_) => {
+            Value::Texts(_) | Value::Map(_) | Value::Stamps(_) => {
                 self.field.clear();
                 cells::plain(&mut self.field, &mut self.clock, value);
                 quoted(out, &self.field);

@@ -90,6 +90,13 @@ fn value(out: &mut Vec<u8>, clock: &mut Clock, cell: Value<'_>) {
             out.push(b':');
             string(out, text);
         }),
+        Value::Stamps(stamps) => list(out, b"[]", stamps, |out, (name, at)| {
+            out.extend_from_slice(b"{\"name\":");
+            string(out, name);
+            out.extend_from_slice(b",\"at_ns\":");
+            cells::integer(out, *at);
+            out.push(b'}');
+        }),
     }
 }
 

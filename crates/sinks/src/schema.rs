@@ -88,6 +88,7 @@ fn json_type(kind: Kind) -> &'static str {
         Kind::Bool => "boolean",
         Kind::Texts => "array of strings",
         Kind::Map => "object of strings",
+        Kind::Stamps => "array of objects with name and at_ns",
     }
 }
 

@@ -62,7 +62,7 @@ impl Records {
                 ensure!(grouped == self.account("aggregated")?, "{grouped} in groups: {}", self.ledger()?);
             }
         }
-        for kind in ["drop", "xdp_packet"] {
+        for kind in ["drop", "journey", "xdp_packet"] {
             let emitted = self.of(kind).count() as u64;
             if emitted > 0 {
                 ensure!(emitted == self.account("emitted")?, "{emitted} events: {}", self.ledger()?);

@@ -1,8 +1,10 @@
 //! Arguments of `plumb latency`.
 
-use super::observing::{Ends, FilterWords, Outputs};
+use super::observing::{Ends, FilterWords, Outputs, Wakeup};
+use super::values;
 use clap::Args;
 use std::ffi::OsString;
+use std::time::Duration;
 
 /// How long packets take from hook to hook, from the driver to the application and back
 ///
@@ -10,6 +12,8 @@ use std::ffi::OsString;
 /// their way took: received, sent, or forwarded. What a stage means, docs/latency.md tells.
 #[derive(Debug, Args)]
 pub struct Latency {
+    #[command(flatten)]
+    pub each: Each,
     #[command(flatten)]
     pub ends: Ends,
     #[command(flatten)]
@@ -25,6 +29,17 @@ pub struct Latency {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Each packet")]
+pub struct Each {
+    /// One record per packet, with its whole way, rather than histograms
+    #[arg(long)]
+    pub events: bool,
+    /// Only packets whose whole way took at least this long, such as 1ms
+    #[arg(long, value_name = "TIME", value_parser = values::duration, requires = "events")]
+    pub slower_than: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Kernel side")]
 pub struct Following {
     /// Follow one packet in N
@@ -33,4 +48,10 @@ pub struct Following {
     /// Packets on their way at once, rounded up to a power of two [default: 16384]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
     pub table_size: Option<u32>,
+    /// Size of the ring that carries events, rounded up to a power of two of at least 4K [default: 8M]
+    #[arg(long, value_name = "BYTES", value_parser = values::size_32, requires = "events")]
+    pub ring_size: Option<u32>,
+    /// How events are consumed [default: adaptive]
+    #[arg(long, value_enum, requires = "events")]
+    pub wakeup: Option<Wakeup>,
 }

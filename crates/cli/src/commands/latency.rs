@@ -1,33 +1,42 @@
 //! `plumb latency`: how long each stage of packets' way takes.
 
 mod counting;
+mod streaming;
 mod table;
+mod waterfall;
 
 use crate::args::latency::Latency as Arguments;
-use crate::args::observing::Format as FormatWord;
+use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
 use crate::child::Beside;
+use crate::enrich::reasons::ReasonNames;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::outputs::Outputs;
 use crate::pipeline;
 use crate::plan::filter::{describe, filter};
 use crate::plan::{Run, Stdout};
 use crate::signals::Signals;
-use crate::{account, text};
+use crate::{account, counted, tables, text};
 use counting::Ways;
 use plumb_kernel::probes::latency::{Config, Latency};
+use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
 use plumb_records::column::Shown;
 use plumb_records::filter::Filter;
-use plumb_records::latency::Stage;
+use plumb_records::latency::{Journey, Stage};
 use plumb_sinks::format::{Format, Layout};
+use std::time::Duration;
+use streaming::Writer;
 
 /// The word for what this ledger counts.
 const UNIT: &str = "packet";
+/// How often a reader on a timer looks.
+const TIMER: Duration = Duration::from_millis(10);
 
 /// Plans, attaches, observes, concludes.
 pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
-    let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, false, verbose)?;
+    let events = arguments.each.events;
+    let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, events, verbose)?;
     let filter = filter(&arguments.filter)?;
     check(arguments, &filter)?;
     support::require("latency")?;
@@ -37,12 +46,10 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         [] => None,
         command => Some(Beside::prepare(command)?),
     };
-    let config =
-        Config { filter, sample: arguments.following.sample, journeys: arguments.following.table_size };
-    let mut storage = Storage::new();
-    let mut latency = Latency::load(&mut storage, &config)?;
-    let layout = Layout { record: Stage::RECORD, columns: Stage::COLUMNS, shown: Shown::ALL };
-    let mut outputs = Outputs::open(&run, layout)?;
+    let (mut storage, asked) = (Storage::new(), config(arguments, filter));
+    let mut latency = Latency::load(&mut storage, &asked)?;
+    let (reasons, skips_init) = tables::types();
+    let mut outputs = Outputs::open(&run, layout(events))?;
     latency.attach()?;
     let ready = pipeline::ready(&run, command.as_mut())?;
     let hooks = latency.mechanisms();
@@ -52,21 +59,53 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     outputs.write_about(&account::session(filters, named, clock_offset));
     outputs.flush();
     account::programs(&run, hooks);
-    for missing in latency.missing() {
-        text::note(missing);
+    latency.missing().iter().for_each(text::note);
+    if skips_init {
+        text::note(support::SKIPS_INIT);
     }
     if matches!(run.stdout, Stdout::Plain | Stdout::Summary) {
         outputs.say(&format!("{title}\n"));
     }
-    let mut ways = Ways::new(&run, latency, outputs, title, ready, clock_offset);
-    let seen = crate::counted::observe(&run, ready, &mut ways, &mut signals, &mut command)?;
+    let (seen, mut outputs, outcomes) = if events {
+        let writer = Writer::new(&run, outputs, ReasonNames::new(reasons), ready, clock_offset);
+        writer.observe(&mut latency, &mut signals, &mut command)?
+    } else {
+        let mut ways = Ways::new(&run, latency, outputs, title, ready, clock_offset);
+        let seen = counted::observe(&run, ready, &mut ways, &mut signals, &mut command)?;
+        let (outputs, outcomes) = ways.into_end();
+        (seen, outputs, outcomes)
+    };
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());
     }
-    let (mut outputs, outcomes) = ways.into_end();
     let sentence = format!("{}; {}", text::sentence_about(UNIT, &seen.ledger), table::outcomes(&outcomes));
     account::close(&mut outputs, &run, &seen.ledger, sentence)?;
     Ok(account::exit(&run, &seen.ledger, seen.end))
+}
+
+fn config(arguments: &Arguments, filter: Filter) -> Config {
+    let Arguments { each, following, .. } = arguments;
+    Config {
+        filter,
+        sample: following.sample,
+        journeys: following.table_size,
+        events: each.events.then(|| each.slower_than.unwrap_or_default()),
+        ring_size: following.ring_size,
+        wakeup: match following.wakeup {
+            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
+            Some(WakeupWord::Busy) => Wakeup::Busy,
+            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
+        },
+    }
+}
+
+/// What a format with one record kind holds.
+fn layout(events: bool) -> Layout {
+    if events {
+        Layout { record: Journey::RECORD, columns: Journey::COLUMNS, shown: Shown::ALL }
+    } else {
+        Layout { record: Stage::RECORD, columns: Stage::COLUMNS, shown: Shown::ALL }
+    }
 }
 
 fn title(filters: &[String]) -> String {

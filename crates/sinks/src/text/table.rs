@@ -77,7 +77,7 @@ impl Head {
         let number =
             matches!(column.kind, Kind::Nanoseconds | Kind::Bytes | Kind::Count | Kind::Id | Kind::Rate);
         let align = if number { Align::Right } else { Align::Left };
-        Self::new(title, align, matches!(column.kind, Kind::Text | Kind::Texts | Kind::Map))
+        Self::new(title, align, matches!(column.kind, Kind::Text | Kind::Texts | Kind::Map | Kind::Stamps))
     }
 }
 

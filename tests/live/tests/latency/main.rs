@@ -4,4 +4,5 @@
 
 mod counts;
 mod delays;
+mod journeys;
 mod scene;

@@ -109,7 +109,7 @@ impl SortKey {
                 std::net::IpAddr::V6(address) => Self::Text(format!("6{:032x}", address.to_bits())),
             },
             Value::Texts(texts) => Self::Text(texts.join(";")),
-            Value::Signed(_) | Value::Real(_) | Value::Map(_) => Self::Unknown,
+            Value::Signed(_) | Value::Real(_) | Value::Map(_) | Value::Stamps(_) => Self::Unknown,
         }
     }
 

@@ -129,13 +129,6 @@ impl Counted for Ways<'_, '_> {
     }
 
     fn ledger(&self, end: Moment) -> Ledger {
-        let cost = account::cost(&self.outputs, Span { start: self.ready, end });
-        Ledger {
-            records: cost.records,
-            duration_ns: cost.duration_ns,
-            cost_cpu_ns: cost.cost_cpu_ns,
-            peak_rss_bytes: cost.peak_rss_bytes,
-            ..self.account.0.clone()
-        }
+        account::with_cost(self.account.0.clone(), &self.outputs, Span { start: self.ready, end })
     }
 }

@@ -75,6 +75,11 @@ impl Hook {
             Self::Freed => "freed",
         }
     }
+
+    /// The hook with the kernel side's number.
+    pub(super) fn of(number: usize) -> Option<Self> {
+        Self::ALL.into_iter().find(|hook| *hook as usize == number)
+    }
 }
 
 /// A program of ours, and the tracepoint that runs it.
@@ -85,6 +90,11 @@ pub(super) struct Program {
     pub(super) tracepoint: &'static str,
     /// What is lost where the kernel does not have it; `None`: nothing works without.
     pub(super) without: Option<&'static str>,
+}
+
+/// Whether packets' ways begin at this program: one that the kernel skips there is not seen.
+pub(super) fn takes_up(name: &str) -> bool {
+    ["on_gro", "on_netif_rx", "on_receive_entry", "on_list_entry", "on_queue"].contains(&name)
 }
 
 const fn program(name: &'static str, tracepoint: &'static str, without: Option<&'static str>) -> Program {

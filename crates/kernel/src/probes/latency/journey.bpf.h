@@ -87,8 +87,44 @@ __noinline int journey_count(struct latency_journey *journey)
 	return 0;
 }
 
-static __always_inline void journey_end(struct latency_journey *journey, __u64 key,
-					enum latency_outcome outcome)
+static __always_inline __u64 journey_time(const struct latency_journey *journey)
+{
+	__u32 last = journey->count - 1;
+
+	return (journey->stamps[last & (LATENCY_STAMPS - 1)] & STAMP_TIME) -
+	       (journey->stamps[0] & STAMP_TIME);
+}
+
+/* A record of the whole way. */
+__noinline int journey_stream(struct latency_journey *journey, __u32 outcome, __u32 reason)
+{
+	struct latency_counters *count = counters();
+	struct ring_control *control;
+	struct latency_event *event;
+	__u32 zero = 0;
+
+	if (!journey || !count)
+		return 0;
+	if (config.slower_ns && journey_time(journey) < config.slower_ns) {
+		count->faster++;
+		return 0;
+	}
+	event = bpf_ringbuf_reserve(&latency_ring, sizeof(*event), 0);
+	if (!event) {
+		count->lost_ring++;
+		return 0;
+	}
+	__builtin_memcpy(&event->journey, journey, sizeof(*journey));
+	event->outcome = outcome;
+	event->reason = reason;
+	control = bpf_map_lookup_elem(&latency_wake, &zero);
+	ring_submit(event, control, config.wakeup);
+	count->emitted++;
+	return 0;
+}
+
+static __always_inline void journey_end_because(struct latency_journey *journey, __u64 key,
+						enum latency_outcome outcome, __u32 reason)
 {
 	struct latency_counters *count = counters();
 
@@ -97,10 +133,18 @@ static __always_inline void journey_end(struct latency_journey *journey, __u64 k
 	/* Two CPUs may end it at once. */
 	if (__sync_val_compare_and_swap(&journey->key, key, KEY_ENDING) != key)
 		return;
-	if (outcome <= LATENCY_FORWARDED)
+	if (config.events && outcome <= LATENCY_UNREAD)
+		journey_stream(journey, outcome, reason);
+	else if (outcome <= LATENCY_FORWARDED)
 		journey_count(journey);
 	count->outcomes[outcome]++;
 	journey->key = 0;
+}
+
+static __always_inline void journey_end(struct latency_journey *journey, __u64 key,
+					enum latency_outcome outcome)
+{
+	journey_end_because(journey, key, outcome, 0);
 }
 
 #endif

@@ -154,17 +154,17 @@ int BPF_PROG(on_consumed, struct sk_buff *skb)
 }
 
 SEC("tp_btf/kfree_skb")
-int BPF_PROG(on_dropped, struct sk_buff *skb)
+int BPF_PROG(on_dropped, struct sk_buff *skb, void *location, int reason)
 {
 	__u64 key = packet_key(address_of(skb), KEY_RX);
 	struct latency_journey *journey = receive_same(skb, key);
 
 	if (journey)
-		journey_end(journey, key, LATENCY_DROPPED);
+		journey_end_because(journey, key, LATENCY_DROPPED, reason);
 	key = packet_key(address_of(skb), KEY_TX);
 	journey = journey_find(key);
 	if (journey)
-		journey_end(journey, key, LATENCY_DROPPED);
+		journey_end_because(journey, key, LATENCY_DROPPED, reason);
 	return 0;
 }
 

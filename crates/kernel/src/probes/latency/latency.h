@@ -62,6 +62,7 @@ enum latency_outcome {
 /* A packet on its way. */
 struct latency_journey {
 	__u64 key;   /* address and kind, 0: free */
+	__u64 id;    /* of the packet, unlike any other's of the run */
 	__u64 netns; /* cookie */
 	__u64 sk;    /* whose readers were woken for it */
 	__u64 skb;   /* its address, where its key is its socket's */
@@ -77,7 +78,7 @@ struct latency_journey {
 	__u8 _pad[1];
 	__u64 stamps[LATENCY_STAMPS];
 };
-_Static_assert(sizeof(struct latency_journey) == 224, "no hidden padding");
+_Static_assert(sizeof(struct latency_journey) == 232, "no hidden padding");
 
 /* One per CPU. */
 struct latency_counters {
@@ -86,16 +87,30 @@ struct latency_counters {
 	__u64 sampled_out;
 	__u64 no_room;	/* in the table of journeys */
 	__u64 no_stage; /* stages that found no histogram */
+	__u64 emitted;
+	__u64 lost_ring;
+	__u64 faster; /* than what events were asked for */
 	__u64 outcomes[LATENCY_OUTCOMES];
 };
-_Static_assert(sizeof(struct latency_counters) == 112, "words");
+_Static_assert(sizeof(struct latency_counters) == 136, "words");
+
+/* A packet at the end of its way. */
+struct latency_event {
+	struct latency_journey journey;
+	__u32 reason; /* enum skb_drop_reason, where it was dropped */
+	__u32 outcome;
+};
+_Static_assert(sizeof(struct latency_event) == 240, "no hidden padding");
 
 struct latency_config {
 	struct filter_config filter;
 	__u32 mask;	  /* journeys in the table, a power of two, less 1 */
 	__u32 sample;	  /* take up one packet in so many */
+	__u64 slower_ns;  /* events of ways that took at least this long */
 	__u8 recv_length; /* recvmsg's end has a tracepoint: sock_recv_length, 6.3 */
-	__u8 _pad[7];
+	__u8 events;	  /* a record per packet instead of histograms */
+	__u8 wakeup;	  /* enum wakeup_mode */
+	__u8 _pad[5];
 };
 
 #endif

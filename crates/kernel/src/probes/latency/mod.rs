@@ -2,25 +2,29 @@
 //!
 //! Hooks: tracepoints with BTF, those of [`hooks`]. Records: `stage`. Needs kernel 5.16. Cost: see docs/journal.
 
+mod account;
+mod config;
+mod event;
 mod hooks;
 
+pub use account::Outcomes;
+pub use config::Config;
+pub use event::{Ended, Event};
 pub use hooks::Hook;
 
 use crate::error::{Class, Error};
-use crate::filter;
 use crate::mapped::Mapped;
+use crate::ring::{Ring, Wakeup};
 use crate::session::{self, Attached, Storage};
-use crate::wire::{
-    self, histogram, latency_config, latency_const, latency_counters, latency_outcome, plain_bytes,
-};
+use crate::wire::{self, histogram, latency_config, latency_const, latency_counters, plain_bytes};
 use crate::{support, sys};
 use hooks::PROGRAMS;
 use libbpf_rs::skel::{OpenSkel, Skel};
 use libbpf_rs::{Link, MapCore, MapFlags};
-use plumb_records::filter::Filter;
 use plumb_records::histogram::{BUCKETS, Histogram};
 use plumb_records::ledger::Ledger;
 use skeleton::{LatencySkel, LatencySkelBuilder, OpenLatencySkel};
+use std::cell::Cell;
 use std::os::fd::AsFd;
 
 skeleton!("latency");
@@ -31,35 +35,6 @@ plain_bytes!(skeleton::types::latency_config);
 pub const NEEDS: &[&str] = &["tp_btf/netif_receive_skb"];
 
 const PROBE: &str = "latency";
-
-/// Journeys under way at once, where nothing else is asked for.
-const JOURNEYS: u32 = 16384;
-
-/// What is watched.
-#[derive(Clone, Debug, Default)]
-pub struct Config {
-    /// Packets that are taken up.
-    pub filter: Filter,
-    /// One packet in so many; 0 and 1: all.
-    pub sample: u32,
-    /// Journeys under way at once, rounded up to a power of two; `None` chooses.
-    pub journeys: Option<u32>,
-}
-
-impl Config {
-    fn journeys(&self) -> u32 {
-        self.journeys.unwrap_or(JOURNEYS).clamp(2, 1 << 20).next_power_of_two()
-    }
-
-    fn wire(&self) -> latency_config {
-        latency_config {
-            filter: filter::config_of(&self.filter),
-            mask: self.journeys() - 1,
-            sample: self.sample,
-            ..latency_config::default()
-        }
-    }
-}
 
 /// Which way packets went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,34 +71,14 @@ pub struct Stage {
     pub times: Histogram,
 }
 
-/// What became of packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcomes {
-    /// An application has all of the packet's data.
-    pub delivered: u64,
-    /// The driver took it.
-    pub transmitted: u64,
-    /// The same, of a packet that was received.
-    pub forwarded: u64,
-    /// Freed as dropped.
-    pub dropped: u64,
-    /// By GRO into an earlier packet.
-    pub merged: u64,
-    /// Used up by the stack itself.
-    pub consumed: u64,
-    /// Its socket was closed before it was read.
-    pub unread: u64,
-    /// Freed unseen: its address belongs to another packet now.
-    pub strayed: u64,
-    /// On its way at the end.
-    pub under_way: u64,
-}
-
 /// The probe, loaded; attached after [`Latency::attach`].
 pub struct Latency<'obj> {
     skel: Box<LatencySkel<'obj>>,
     links: Vec<Link>,
     stages: Mapped,
+    control: Mapped,
+    wakeup: Wakeup,
+    undecoded: Cell<u64>,
     mechanisms: Vec<Attached>,
     missing: Vec<String>,
 }
@@ -136,7 +91,17 @@ impl<'obj> Latency<'obj> {
         let missing = configure(&mut open, config)?;
         let skel = Box::new(session::load(PROBE, open)?);
         let stages = Mapped::new(&skel.maps.latency_stages, false)?;
-        Ok(Self { skel, links: Vec::new(), stages, mechanisms: Vec::new(), missing })
+        let control = Mapped::new(&skel.maps.latency_wake, true)?;
+        Ok(Self {
+            skel,
+            links: Vec::new(),
+            stages,
+            control,
+            wakeup: config.wakeup,
+            undecoded: Cell::new(0),
+            mechanisms: Vec::new(),
+            missing,
+        })
     }
 
     /// Attaches, the ends of ways first: what begins is then seen to its end.
@@ -203,36 +168,29 @@ impl<'obj> Latency<'obj> {
     /// The account so far and what became of the packets: `records`, `duration_ns`, the costs and what the output lost are
     /// the caller's to fill in.
     pub fn account(&self) -> Result<(Ledger, Outcomes), Error> {
-        let mut ledger = Ledger::default();
-        let mut outcomes = Outcomes::default();
-        for count in per_cpu::<latency_counters>(&self.skel.maps.latency_counters, 0)? {
-            let of = |outcome: latency_outcome| count.outcomes[outcome.0 as usize];
-            ledger.seen += count.seen;
-            ledger.filtered += count.filtered;
-            ledger.sampled_out += count.sampled_out;
-            ledger.lost_table_full += count.no_room + of(latency_outcome::LATENCY_NO_ROOM);
-            outcomes.delivered += of(latency_outcome::LATENCY_DELIVERED);
-            outcomes.transmitted += of(latency_outcome::LATENCY_TRANSMITTED);
-            outcomes.forwarded += of(latency_outcome::LATENCY_FORWARDED);
-            outcomes.dropped += of(latency_outcome::LATENCY_DROPPED);
-            outcomes.merged += of(latency_outcome::LATENCY_MERGED);
-            outcomes.consumed += of(latency_outcome::LATENCY_CONSUMED);
-            outcomes.unread += of(latency_outcome::LATENCY_UNREAD);
-            outcomes.strayed += of(latency_outcome::LATENCY_STRAYED);
-        }
-        let ended = outcomes.ended();
-        let known = ledger.filtered + ledger.sampled_out + ledger.lost_table_full + ended + outcomes.strayed;
-        outcomes.under_way = ledger.seen.saturating_sub(known);
-        ledger.aggregated = ended + outcomes.under_way;
-        ledger.lost_kernel = outcomes.strayed;
-        let (mut run_time, mut runs) = (0, 0);
+        let counts = per_cpu::<latency_counters>(&self.skel.maps.latency_counters, 0)?;
+        let (mut run_time, mut runs, mut skipped) = (0, 0, 0);
         for program in self.skel.object().progs_mut() {
             let facts = sys::program_facts(program.as_fd()).unwrap_or_default();
             run_time += facts.run_time_ns;
             runs += facts.runs;
+            if hooks::takes_up(&program.name().to_string_lossy()) {
+                skipped += facts.recursion_misses;
+            }
         }
+        let (mut ledger, outcomes) = account::sum(&counts, skipped, self.undecoded.get());
         ledger.cost_bpf_ns = (runs > 0).then_some(run_time);
         Ok((ledger, outcomes))
+    }
+
+    /// A reader of the events.
+    pub fn ring<'a>(&'a self, mut on_event: impl FnMut(Event) + 'a) -> Result<Ring<'a>, Error> {
+        Ring::new(&self.skel.maps.latency_ring, &self.control, self.wakeup, move |bytes| match Event::decode(
+            bytes,
+        ) {
+            Ok(event) => on_event(event),
+            Err(_) => self.undecoded.set(self.undecoded.get() + 1),
+        })
     }
 
     /// Detaches; returns when no program runs any more, so that what is read after it is final.
@@ -241,32 +199,13 @@ impl<'obj> Latency<'obj> {
     }
 }
 
-impl Outcomes {
-    fn ended(&self) -> u64 {
-        self.delivered
-            + self.transmitted
-            + self.forwarded
-            + self.dropped
-            + self.merged
-            + self.consumed
-            + self.unread
-    }
-}
-
-fn per_cpu<W: bytemuck::AnyBitPattern>(map: &impl MapCore, key: u32) -> Result<Vec<W>, Error> {
-    let failed = |why: String| Error::new(Class::Failed, "cannot read the latency counters", why);
-    let found =
-        map.lookup_percpu(&key.to_ne_bytes(), MapFlags::ANY).map_err(|error| failed(error.to_string()))?;
-    let values = found.ok_or_else(|| failed(format!("there is no entry {key}")))?;
-    values.iter().map(|bytes| wire::read(bytes).map_err(|error| failed(error.to_string()))).collect()
-}
-
 /// Sizes the table, writes the read-only data and leaves out what this kernel has no tracepoints for. Sentences about
 /// those.
 fn configure(open: &mut OpenLatencySkel<'_>, config: &Config) -> Result<Vec<String>, Error> {
     let failed =
         |error: libbpf_rs::Error| session::failed("cannot configure the latency probe".into(), &error);
     open.maps.latency_journeys.set_max_entries(config.journeys()).map_err(failed)?;
+    open.maps.latency_ring.set_max_entries(config.ring_bytes()).map_err(failed)?;
     let there = support::tracepoints(PROGRAMS.iter().map(|program| program.tracepoint))?;
     if let Some(data) = open.maps.rodata_data.as_mut() {
         let recv_length = u8::from(there.contains(&"sock_recv_length"));
@@ -290,4 +229,12 @@ fn configure(open: &mut OpenLatencySkel<'_>, config: &Config) -> Result<Vec<Stri
         }
     }
     Ok(missing)
+}
+
+fn per_cpu<W: bytemuck::AnyBitPattern>(map: &impl MapCore, key: u32) -> Result<Vec<W>, Error> {
+    let failed = |why: String| Error::new(Class::Failed, "cannot read the latency counters", why);
+    let found =
+        map.lookup_percpu(&key.to_ne_bytes(), MapFlags::ANY).map_err(|error| failed(error.to_string()))?;
+    let values = found.ok_or_else(|| failed(format!("there is no entry {key}")))?;
+    values.iter().map(|bytes| wire::read(bytes).map_err(|error| failed(error.to_string()))).collect()
 }

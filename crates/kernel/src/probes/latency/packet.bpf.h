@@ -78,6 +78,7 @@ static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, 
 		count->no_room++;
 		return (void *)0;
 	}
+	journey->id = count->seen << 12 | (bpf_get_smp_processor_id() & 0xfff);
 	journey->netns = cookie;
 	journey->ifindex = skb->dev->ifindex;
 	journey->cpu = bpf_get_smp_processor_id();

@@ -95,7 +95,7 @@ static __always_inline struct latency_journey *waiting_add(struct latency_journe
 		return (void *)0;
 	}
 	/* All but the key. */
-	__builtin_memcpy(&there->netns, &journey->netns, sizeof(*there) - sizeof(there->key));
+	__builtin_memcpy(&there->id, &journey->id, sizeof(*there) - sizeof(there->key));
 	waiting->tail++;
 	journey->key = 0;
 	return there;

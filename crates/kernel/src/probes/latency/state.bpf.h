@@ -9,6 +9,7 @@
 #include "hist.bpf.h"
 #include "kernel.h"
 #include "latency.h"
+#include "ring.bpf.h"
 #include "table.bpf.h"
 
 const volatile struct latency_config config = {};
@@ -43,6 +44,19 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } latency_stages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} latency_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ring_control);
+} latency_wake SEC(".maps");
 
 __u32 stages_used = 0;
 

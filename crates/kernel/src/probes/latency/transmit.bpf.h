@@ -23,7 +23,7 @@ static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff
 		journey_end(journey, received, LATENCY_NO_ROOM);
 		return (void *)0;
 	}
-	__builtin_memcpy(&there->netns, &journey->netns, sizeof(*there) - sizeof(there->key));
+	__builtin_memcpy(&there->id, &journey->id, sizeof(*there) - sizeof(there->key));
 	there->direction = LATENCY_FORWARD;
 	journey->key = 0;
 	return there;
