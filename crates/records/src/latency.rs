@@ -12,7 +12,7 @@ crate::record! {
         direction: &'a str as Text, "rx (to this host), tx (from it) or forward (through it)";
         from: &'a str as Text, "hook at which the stage begins; total where it is the whole way";
         to: &'a str as Text, "hook at which it ends; total where it is the whole way";
-        mechanism: &'a str as Text, "how the hooks are reached: tp_btf, fentry or kprobe";
+        mechanism: Option<&'a str> as Text, "how the hook at its end is reached: tp_btf, fentry or kprobe; null of the whole way";
         samples: u64 as Count, "packets that took this stage on a way that is known to its end";
         mean_ns: Option<u64> as Nanoseconds, "mean time";
         p50_ns: Option<u64> as Nanoseconds, "median, within 3.2 % as all percentiles";

@@ -43,6 +43,10 @@ fn declared(text: &str) -> Vec<(Kind, String)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("SEC(\"") {
         let Some((section, after)) = text[at + "SEC(\"".len()..].split_once("\")") else { continue };
+        // A macro puts it together, the program's name too.
+        if section.contains('"') {
+            continue;
+        }
         match section {
             ".maps" => {
                 let name = last_word(&text[..at]);

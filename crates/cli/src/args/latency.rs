@@ -2,7 +2,7 @@
 
 use super::observing::{Ends, FilterWords, Outputs, Wakeup};
 use super::values;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ pub struct Each {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Kernel side")]
 pub struct Following {
+    /// How functions are reached, which are hooked beside tracepoints [default: the best that this kernel allows]
+    #[arg(long, value_enum)]
+    pub mechanism: Option<Mechanism>,
     /// Follow one packet in N
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
@@ -54,4 +57,16 @@ pub struct Following {
     /// How events are consumed [default: adaptive]
     #[arg(long, value_enum, requires = "events")]
     pub wakeup: Option<Wakeup>,
+}
+
+/// How a hook is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mechanism {
+    /// Tracepoints alone
+    #[value(name = "tp_btf")]
+    Tracepoint,
+    /// By trampoline
+    Fentry,
+    /// By breakpoint
+    Kprobe,
 }

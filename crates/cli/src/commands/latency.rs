@@ -5,7 +5,7 @@ mod streaming;
 mod table;
 mod waterfall;
 
-use crate::args::latency::Latency as Arguments;
+use crate::args::latency::{Latency as Arguments, Mechanism as MechanismWord};
 use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
 use crate::child::Beside;
 use crate::enrich::reasons::ReasonNames;
@@ -17,14 +17,15 @@ use crate::plan::{Run, Stdout};
 use crate::signals::Signals;
 use crate::{account, counted, tables, text};
 use counting::Ways;
-use plumb_kernel::probes::latency::{Config, Latency};
+use plumb_kernel::probes::latency::{Config, Latency, Mechanism};
 use plumb_kernel::ring::Wakeup;
-use plumb_kernel::session::Storage;
+use plumb_kernel::session::{Attached, Storage};
 use plumb_kernel::support;
 use plumb_records::column::Shown;
 use plumb_records::filter::Filter;
 use plumb_records::latency::{Journey, Stage};
 use plumb_sinks::format::{Format, Layout};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use streaming::Writer;
 
@@ -55,7 +56,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let hooks = latency.mechanisms();
     let named = hooks.iter().map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned())).collect();
     let clock_offset = support::clock_offset_ns();
-    let title = title(&filters);
+    let title = title(hooks, &filters);
     outputs.write_about(&account::session(filters, named, clock_offset));
     outputs.flush();
     account::programs(&run, hooks);
@@ -89,6 +90,11 @@ fn config(arguments: &Arguments, filter: Filter) -> Config {
         filter,
         sample: following.sample,
         journeys: following.table_size,
+        mechanism: following.mechanism.map(|word| match word {
+            MechanismWord::Tracepoint => Mechanism::Tracepoint,
+            MechanismWord::Fentry => Mechanism::Fentry,
+            MechanismWord::Kprobe => Mechanism::Kprobe,
+        }),
         events: each.events.then(|| each.slower_than.unwrap_or_default()),
         ring_size: following.ring_size,
         wakeup: match following.wakeup {
@@ -108,9 +114,11 @@ fn layout(events: bool) -> Layout {
     }
 }
 
-fn title(filters: &[String]) -> String {
+fn title(hooks: &[Attached], filters: &[String]) -> String {
+    let mechanisms: BTreeSet<&str> = hooks.iter().map(|hook| hook.mechanism).collect();
+    let mechanisms = mechanisms.into_iter().rev().collect::<Vec<_>>().join(", ");
     let kept = if filters.is_empty() { String::new() } else { format!(", {}", filters.join(", ")) };
-    format!("Packets with data over TCP and UDP, from hook to hook (tp_btf){kept}")
+    format!("Packets with data over TCP and UDP, from hook to hook ({mechanisms}){kept}")
 }
 
 /// Refuses what would have no effect.

@@ -72,19 +72,29 @@ pub fn btf() -> Result<Vec<u8>, Error> {
 }
 
 /// Whether this kernel has a function of that name that programs may call (a kfunc).
-pub(crate) fn has_function(name: &str) -> bool {
-    Btf::from_vmlinux().is_ok_and(|types| types.type_by_name::<Func<'_>>(name).is_some())
+pub(crate) fn has_function(name: &'static str) -> bool {
+    functions(std::iter::once(name)).is_ok_and(|there| !there.is_empty())
+}
+
+/// Those of the named functions that this kernel has, by its BTF.
+pub(crate) fn functions(names: impl Iterator<Item = &'static str>) -> Result<Vec<&'static str>, Error> {
+    let types = types()?;
+    Ok(names.filter(|name| types.type_by_name::<Func<'_>>(name).is_some()).collect())
 }
 
 /// Those of the named tracepoints that this kernel has: BTF holds a type `btf_trace_NAME` for each
 /// (include/trace/bpf_probe.h).
 pub(crate) fn tracepoints(names: impl Iterator<Item = &'static str>) -> Result<Vec<&'static str>, Error> {
-    let types = Btf::from_vmlinux().map_err(|error| {
-        Error::new(Class::Unsupported, "cannot read the kernel's types", error)
-            .help("a kernel built with CONFIG_DEBUG_INFO_BTF is needed")
-    })?;
+    let types = types()?;
     let there = |name: &&str| types.type_by_name::<Typedef<'_>>(&format!("btf_trace_{name}")).is_some();
     Ok(names.filter(there).collect())
+}
+
+fn types() -> Result<Btf<'static>, Error> {
+    Btf::from_vmlinux().map_err(|error| {
+        Error::new(Class::Unsupported, "cannot read the kernel's types", error)
+            .help("a kernel built with CONFIG_DEBUG_INFO_BTF is needed")
+    })
 }
 
 /// The BTF of each loaded module that `wanted` accepts, by name; modules that go meanwhile are left out.

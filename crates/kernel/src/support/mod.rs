@@ -10,9 +10,10 @@ mod tries;
 pub use host::{
     Host, boot_offset_ns, btf, clock_offset_ns, host, kallsyms, module_btf, monotonic_ns, netns_cookie,
 };
-pub(crate) use host::{has_function, tracepoints};
+pub(crate) use host::{functions, has_function, tracepoints};
 pub use init::{SKIPS_INIT, skips_init};
 pub use loaded::{Program, programs};
+pub(crate) use tries::refused;
 
 use crate::error::{Class, Error};
 

@@ -62,6 +62,11 @@ pub(super) fn all() -> Vec<Tried> {
     tried
 }
 
+/// What the kernel says against a kind of program; `None` where it takes one, or where there is no such kind.
+pub(crate) fn refused(name: &str) -> Option<String> {
+    PROGRAMS.iter().find(|kind| kind.name == name).and_then(|kind| program(kind).refused)
+}
+
 /// A skeleton in which nothing is created but what the caller turns on.
 fn open(storage: &mut MaybeUninit<libbpf_rs::OpenObject>) -> Result<OpenTriesSkel<'_>, String> {
     session::listen();

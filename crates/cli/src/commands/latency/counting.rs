@@ -106,7 +106,7 @@ impl Counted for Ways<'_, '_> {
                 direction: stage.direction.name(),
                 from,
                 to,
-                mechanism: "tp_btf",
+                mechanism: stage.ends.map(|(_, to)| self.latency.mechanism(to).name()),
                 ..Record::default()
             };
             self.outputs.write_group(&record.timed(&stage.times), Self::packets(stage));

@@ -1,5 +1,6 @@
 //! What the probe is asked to do, and the kernel-side words for it.
 
+use super::hooks::Mechanism;
 use crate::filter;
 use crate::ring::Wakeup;
 use crate::wire::{latency_config, wakeup_mode};
@@ -20,6 +21,8 @@ pub struct Config {
     pub sample: u32,
     /// Journeys under way at once, rounded up to a power of two; `None` chooses.
     pub journeys: Option<u32>,
+    /// The only mechanism beside tracepoints; `None`: the best that there is.
+    pub mechanism: Option<Mechanism>,
     /// A record per packet whose way took at least this long, rather than histograms.
     pub events: Option<Duration>,
     /// Bytes of the event ring, rounded up to a power of two; `None` chooses.

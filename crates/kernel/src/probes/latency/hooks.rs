@@ -7,7 +7,13 @@ pub enum Hook {
     Driver = 1,
     /// The stack begins with it.
     Receive = 2,
-    /// The socket's protocol begins with it.
+    /// IP begins with it.
+    Ip = 3,
+    /// IP finds it to be for this host.
+    Local = 4,
+    /// TCP or UDP begins with it.
+    Transport = 5,
+    /// Its socket was found.
     Socket = 6,
     /// The hole before its data is filled.
     InOrder = 7,
@@ -21,6 +27,10 @@ pub enum Hook {
     Copied = 11,
     /// The send call.
     Send = 16,
+    /// TCP or UDP makes a packet of the data.
+    TransportOut = 17,
+    /// IP sends it.
+    IpOut = 18,
     /// The device's queue begins.
     Queue = 19,
     /// In a queueing discipline.
@@ -37,9 +47,12 @@ pub enum Hook {
 
 impl Hook {
     /// Every hook, in its order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Driver,
         Self::Receive,
+        Self::Ip,
+        Self::Local,
+        Self::Transport,
         Self::Socket,
         Self::InOrder,
         Self::Readable,
@@ -47,6 +60,8 @@ impl Hook {
         Self::Running,
         Self::Copied,
         Self::Send,
+        Self::TransportOut,
+        Self::IpOut,
         Self::Queue,
         Self::Enqueue,
         Self::Dequeue,
@@ -60,6 +75,9 @@ impl Hook {
         match self {
             Self::Driver => "driver",
             Self::Receive => "receive",
+            Self::Ip => "ip",
+            Self::Local => "local",
+            Self::Transport => "transport",
             Self::Socket => "socket",
             Self::InOrder => "in_order",
             Self::Readable => "readable",
@@ -67,6 +85,8 @@ impl Hook {
             Self::Running => "running",
             Self::Copied => "copied",
             Self::Send => "send",
+            Self::TransportOut => "transport_out",
+            Self::IpOut => "ip_out",
             Self::Queue => "queue",
             Self::Enqueue => "enqueue",
             Self::Dequeue => "dequeue",
@@ -82,14 +102,46 @@ impl Hook {
     }
 }
 
-/// A program of ours, and the tracepoint that runs it.
+/// How a hook is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// A tracepoint with BTF.
+    Tracepoint,
+    /// The entry of a function, by trampoline.
+    Fentry,
+    /// The entry of a function, by breakpoint.
+    Kprobe,
+}
+
+impl Mechanism {
+    /// The name in records and to `--mechanism`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tracepoint => "tp_btf",
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+        }
+    }
+}
+
+/// A program of ours and what runs it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Program {
     /// Its name.
     pub(super) name: &'static str,
-    pub(super) tracepoint: &'static str,
-    /// What is lost where the kernel does not have it; `None`: nothing works without.
-    pub(super) without: Option<&'static str>,
+    pub(super) mechanism: Mechanism,
+    /// The tracepoint or the function.
+    pub(super) target: &'static str,
+}
+
+/// A place in the kernel with the programs that may serve it, the best first: the first usable one is taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Point {
+    pub(super) programs: &'static [Program],
+    /// Whether nothing works without it.
+    pub(super) required: bool,
+    /// The hook that is lost without it, where that is told.
+    pub(super) hook: Option<Hook>,
 }
 
 /// Whether packets' ways begin at this program: one that the kernel skips there is not seen.
@@ -97,34 +149,71 @@ pub(super) fn takes_up(name: &str) -> bool {
     ["on_gro", "on_netif_rx", "on_receive_entry", "on_list_entry", "on_queue"].contains(&name)
 }
 
-const fn program(name: &'static str, tracepoint: &'static str, without: Option<&'static str>) -> Program {
-    Program { name, tracepoint, without }
+const fn by(name: &'static str, mechanism: Mechanism, target: &'static str) -> Program {
+    Program { name, mechanism, target }
 }
 
-/// Every program.
-pub(super) const PROGRAMS: &[Program] = &[
-    program("on_gro", "napi_gro_receive_entry", None),
-    program("on_gro_done", "napi_gro_receive_exit", None),
-    program("on_netif_rx", "netif_rx_entry", None),
-    program("on_receive_entry", "netif_receive_skb_entry", None),
-    program("on_list_entry", "netif_receive_skb_list_entry", None),
-    program("on_receive", "netif_receive_skb", None),
-    program("on_tcp", "tcp_probe", None),
-    program("on_readable", "sk_data_ready", Some("readable, woken and running")),
-    program("on_waking", "sched_waking", Some("woken and running")),
-    program("on_switch", "sched_switch", Some("running")),
-    program("on_copy", "skb_copy_datagram_iovec", None),
-    program("on_recv", "sock_recv_length", Some("")),
-    program("on_read", "tcp_rcv_space_adjust", None),
-    program("on_state", "inet_sock_set_state", None),
-    program("on_send", "tcp_sendmsg_locked", Some("send")),
-    program("on_queue", "net_dev_queue", None),
-    program("on_enqueue", "qdisc_enqueue", Some("enqueue")),
-    program("on_dequeue", "qdisc_dequeue", Some("dequeue")),
-    program("on_start", "net_dev_start_xmit", None),
-    program("on_driven", "net_dev_xmit", None),
-    program("on_consumed", "consume_skb", None),
-    program("on_dropped", "kfree_skb", None),
+/// A tracepoint that every supported kernel has.
+macro_rules! needs {
+    ($name:literal, $target:literal) => {
+        Point { programs: &[by($name, Mechanism::Tracepoint, $target)], required: true, hook: None }
+    };
+}
+
+/// What only some kernels have: programs in their order.
+macro_rules! may {
+    ($hook:expr, $($name:literal $mechanism:ident $target:literal),+) => {
+        Point {
+            programs: &[$(by($name, Mechanism::$mechanism, $target)),+],
+            required: false,
+            hook: $hook,
+        }
+    };
+}
+
+/// Every point, in the order in which packets come by.
+pub(super) const POINTS: &[Point] = &[
+    needs!("on_gro", "napi_gro_receive_entry"),
+    needs!("on_gro_done", "napi_gro_receive_exit"),
+    needs!("on_netif_rx", "netif_rx_entry"),
+    needs!("on_receive_entry", "netif_receive_skb_entry"),
+    needs!("on_list_entry", "netif_receive_skb_list_entry"),
+    needs!("on_receive", "netif_receive_skb"),
+    may!(Some(Hook::Ip), "in_ip4_f" Fentry "ip_rcv", "in_ip4_k" Kprobe "ip_rcv"),
+    may!(Some(Hook::Ip), "in_ip6_f" Fentry "ipv6_rcv", "in_ip6_k" Kprobe "ipv6_rcv"),
+    may!(Some(Hook::Local), "in_here4_f" Fentry "ip_local_deliver", "in_here4_k" Kprobe "ip_local_deliver"),
+    may!(Some(Hook::Local), "in_here6_f" Fentry "ip6_input", "in_here6_k" Kprobe "ip6_input"),
+    may!(Some(Hook::Transport), "in_tcp4_f" Fentry "tcp_v4_rcv", "in_tcp4_k" Kprobe "tcp_v4_rcv"),
+    may!(Some(Hook::Transport), "in_tcp6_f" Fentry "tcp_v6_rcv", "in_tcp6_k" Kprobe "tcp_v6_rcv"),
+    may!(Some(Hook::Transport), "in_udp4_f" Fentry "udp_rcv", "in_udp4_k" Kprobe "udp_rcv"),
+    may!(Some(Hook::Transport), "in_udp6_f" Fentry "udpv6_rcv", "in_udp6_k" Kprobe "udpv6_rcv"),
+    needs!("on_tcp", "tcp_probe"),
+    may!(None, "in_sock4_f" Fentry "udp_queue_rcv_skb", "in_sock4_k" Kprobe "udp_queue_rcv_skb"),
+    may!(None, "in_sock6_f" Fentry "udpv6_queue_rcv_skb", "in_sock6_k" Kprobe "udpv6_queue_rcv_skb"),
+    may!(Some(Hook::Readable), "on_readable" Tracepoint "sk_data_ready", "on_readable_f" Fentry "sock_def_readable"),
+    may!(Some(Hook::Woken), "on_waking" Tracepoint "sched_waking"),
+    may!(Some(Hook::Running), "on_switch" Tracepoint "sched_switch"),
+    needs!("on_copy", "skb_copy_datagram_iovec"),
+    may!(None, "on_recv" Tracepoint "sock_recv_length"),
+    needs!("on_read", "tcp_rcv_space_adjust"),
+    needs!("on_state", "inet_sock_set_state"),
+    may!(Some(Hook::Send), "on_send" Tracepoint "tcp_sendmsg_locked", "on_send_f" Fentry "tcp_sendmsg_locked"),
+    may!(None, "out_send4_f" Fentry "udp_sendmsg", "out_send4_k" Kprobe "udp_sendmsg"),
+    may!(None, "out_send6_f" Fentry "udpv6_sendmsg", "out_send6_k" Kprobe "udpv6_sendmsg"),
+    may!(None, "out_sent4" Fentry "udp_sendmsg"),
+    may!(None, "out_sent6" Fentry "udpv6_sendmsg"),
+    may!(Some(Hook::TransportOut), "out_tcp_f" Fentry "__tcp_transmit_skb", "out_tcp_k" Kprobe "__tcp_transmit_skb"),
+    may!(None, "out_udp4_f" Fentry "udp_send_skb", "out_udp4_k" Kprobe "udp_send_skb"),
+    may!(None, "out_udp6_f" Fentry "udp_v6_send_skb", "out_udp6_k" Kprobe "udp_v6_send_skb"),
+    may!(Some(Hook::IpOut), "out_ip4_f" Fentry "ip_output", "out_ip4_k" Kprobe "ip_output"),
+    may!(Some(Hook::IpOut), "out_ip6_f" Fentry "ip6_output", "out_ip6_k" Kprobe "ip6_output"),
+    needs!("on_queue", "net_dev_queue"),
+    may!(Some(Hook::Enqueue), "on_enqueue" Tracepoint "qdisc_enqueue"),
+    may!(Some(Hook::Dequeue), "on_dequeue" Tracepoint "qdisc_dequeue"),
+    needs!("on_start", "net_dev_start_xmit"),
+    needs!("on_driven", "net_dev_xmit"),
+    needs!("on_consumed", "consume_skb"),
+    needs!("on_dropped", "kfree_skb"),
 ];
 
 #[cfg(test)]
@@ -140,8 +229,10 @@ mod tests {
         assert_eq!(named, Hook::ALL.map(Hook::name));
         // These end journeys and stamp nothing.
         let silent = ["napi_gro_receive_exit", "inet_sock_set_state", "kfree_skb"];
-        for program in PROGRAMS.iter().filter(|program| !silent.contains(&program.tracepoint)) {
-            assert!(rows.iter().any(|row| row.contains(program.tracepoint)), "{}", program.tracepoint);
+        for program in POINTS.iter().flat_map(|point| point.programs) {
+            let told =
+                silent.contains(&program.target) || rows.iter().any(|row| row.contains(program.target));
+            assert!(told, "{} is in no row", program.target);
         }
     }
 }

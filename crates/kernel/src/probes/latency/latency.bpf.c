@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* How long packets take from hook to hook. Each program is one hook by one mechanism. */
-#include "transmit.bpf.h"
+#include "functions.bpf.h"
 
 SEC("tp_btf/napi_gro_receive_entry")
 int BPF_PROG(on_gro, struct sk_buff *skb)
@@ -51,7 +51,7 @@ SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(on_receive, struct sk_buff *skb)
 {
 	reader_close();
-	return receive_stamp(skb, LATENCY_RECEIVE);
+	return receive_stamp_at(address_of(skb), LATENCY_RECEIVE);
 }
 
 SEC("tp_btf/tcp_probe")
@@ -108,11 +108,7 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after)
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(on_send, struct sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-
-	if (tcp)
-		send_note(address_of(sk), tcp->write_seq);
-	return 0;
+	return transmit_tcp(sk);
 }
 
 SEC("tp_btf/net_dev_queue")

@@ -23,20 +23,25 @@ enum latency_hook {
 	LATENCY_NONE = 0,
 	LATENCY_DRIVER =
 		1, /* the driver hands the packet over: napi_gro_receive, netif_rx, netif_receive_skb */
-	LATENCY_RECEIVE = 2,	  /* __netif_receive_skb_core */
-	LATENCY_SOCKET = 6,	  /* the socket's protocol begins with it: tcp_rcv_established */
-	LATENCY_IN_ORDER = 7,	  /* the hole before its data is filled */
-	LATENCY_READABLE = 8,	  /* sk_data_ready */
-	LATENCY_WOKEN = 9,	  /* the reader was woken for it */
-	LATENCY_RUNNING = 10,	  /* the reader has a CPU */
-	LATENCY_COPIED = 11,	  /* the reader has all of its data */
-	LATENCY_SEND = 16,	  /* the send call */
-	LATENCY_QUEUE = 19,	  /* __dev_queue_xmit */
-	LATENCY_ENQUEUE = 20,	  /* in a queueing discipline */
-	LATENCY_DEQUEUE = 21,	  /* and out of it */
-	LATENCY_TO_DRIVER = 22,	  /* ndo_start_xmit */
-	LATENCY_FROM_DRIVER = 23, /* it returned */
-	LATENCY_FREED = 24,	  /* after the device was done with it */
+	LATENCY_RECEIVE = 2,	    /* __netif_receive_skb_core */
+	LATENCY_IP = 3,		    /* ip_rcv, ipv6_rcv */
+	LATENCY_LOCAL = 4,	    /* ip_local_deliver, ip6_input */
+	LATENCY_TRANSPORT = 5,	    /* tcp_v4_rcv, udp_rcv, and those of IPv6 */
+	LATENCY_SOCKET = 6,	    /* the socket's protocol begins with it: tcp_rcv_established */
+	LATENCY_IN_ORDER = 7,	    /* the hole before its data is filled */
+	LATENCY_READABLE = 8,	    /* sk_data_ready */
+	LATENCY_WOKEN = 9,	    /* the reader was woken for it */
+	LATENCY_RUNNING = 10,	    /* the reader has a CPU */
+	LATENCY_COPIED = 11,	    /* the reader has all of its data */
+	LATENCY_SEND = 16,	    /* the send call */
+	LATENCY_TRANSPORT_OUT = 17, /* __tcp_transmit_skb, udp_send_skb */
+	LATENCY_IP_OUT = 18,	    /* ip_output, ip6_output */
+	LATENCY_QUEUE = 19,	    /* __dev_queue_xmit */
+	LATENCY_ENQUEUE = 20,	    /* in a queueing discipline */
+	LATENCY_DEQUEUE = 21,	    /* and out of it */
+	LATENCY_TO_DRIVER = 22,	    /* ndo_start_xmit */
+	LATENCY_FROM_DRIVER = 23,   /* it returned */
+	LATENCY_FREED = 24,	    /* after the device was done with it */
 };
 
 enum latency_direction {

@@ -3,6 +3,7 @@
 //! Hooks: tracepoints with BTF, those of [`hooks`]. Records: `stage`. Needs kernel 5.16. Cost: see docs/journal.
 
 mod account;
+mod choice;
 mod config;
 mod event;
 mod hooks;
@@ -10,20 +11,20 @@ mod hooks;
 pub use account::Outcomes;
 pub use config::Config;
 pub use event::{Ended, Event};
-pub use hooks::Hook;
+pub use hooks::{Hook, Mechanism};
 
 use crate::error::{Class, Error};
 use crate::mapped::Mapped;
 use crate::ring::{Ring, Wakeup};
 use crate::session::{self, Attached, Storage};
-use crate::wire::{self, histogram, latency_config, latency_const, latency_counters, plain_bytes};
+use crate::wire::{self, histogram, latency_const, latency_counters, plain_bytes};
 use crate::{support, sys};
-use hooks::PROGRAMS;
-use libbpf_rs::skel::{OpenSkel, Skel};
+use choice::Choice;
+use libbpf_rs::skel::Skel;
 use libbpf_rs::{Link, MapCore, MapFlags};
 use plumb_records::histogram::{BUCKETS, Histogram};
 use plumb_records::ledger::Ledger;
-use skeleton::{LatencySkel, LatencySkelBuilder, OpenLatencySkel};
+use skeleton::{LatencySkel, LatencySkelBuilder};
 use std::cell::Cell;
 use std::os::fd::AsFd;
 
@@ -80,7 +81,7 @@ pub struct Latency<'obj> {
     wakeup: Wakeup,
     undecoded: Cell<u64>,
     mechanisms: Vec<Attached>,
-    missing: Vec<String>,
+    choice: Choice,
 }
 
 impl<'obj> Latency<'obj> {
@@ -88,7 +89,7 @@ impl<'obj> Latency<'obj> {
     pub fn load(storage: &'obj mut Storage, config: &Config) -> Result<Self, Error> {
         support::require(PROBE)?;
         let mut open = session::open(PROBE, LatencySkelBuilder::default(), storage)?;
-        let missing = configure(&mut open, config)?;
+        let choice = choice::configure(&mut open, config)?;
         let skel = Box::new(session::load(PROBE, open)?);
         let stages = Mapped::new(&skel.maps.latency_stages, false)?;
         let control = Mapped::new(&skel.maps.latency_wake, true)?;
@@ -100,17 +101,27 @@ impl<'obj> Latency<'obj> {
             wakeup: config.wakeup,
             undecoded: Cell::new(0),
             mechanisms: Vec::new(),
-            missing,
+            choice,
         })
     }
 
     /// Attaches, the ends of ways first: what begins is then seen to its end.
     pub fn attach(&mut self) -> Result<(), Error> {
-        for program in PROGRAMS.iter().rev() {
+        for (point, program) in self.choice.programs.iter().rev() {
             let found = self.skel.object().progs_mut().find(|loaded| loaded.name() == program.name);
-            let Some(loaded) = found.filter(|loaded| loaded.autoload()) else { continue };
-            self.links.push(session::attach(program.tracepoint, &loaded)?);
-            self.mechanisms.push(session::attached(program.tracepoint, "tp_btf", &loaded));
+            let Some(loaded) = found else { continue };
+            match session::attach(program.target, &loaded) {
+                Ok(link) => {
+                    self.links.push(link);
+                    self.mechanisms.push(session::attached(
+                        program.target,
+                        program.mechanism.name(),
+                        &loaded,
+                    ));
+                }
+                Err(error) if point.required => return Err(error),
+                Err(error) => self.choice.missing.push(format!("{error}: what it would stamp is left out")),
+            }
         }
         Ok(())
     }
@@ -122,7 +133,13 @@ impl<'obj> Latency<'obj> {
 
     /// Sentences about what this kernel does not give.
     pub fn missing(&self) -> &[String] {
-        &self.missing
+        &self.choice.missing
+    }
+
+    /// By what a hook is reached.
+    pub fn mechanism(&self, hook: Hook) -> Mechanism {
+        let reached = self.choice.programs.iter().find(|(point, _)| point.hook == Some(hook));
+        reached.map_or(Mechanism::Tracepoint, |(_, program)| program.mechanism)
     }
 
     /// The times so far, in the order of the ways; the whole way comes last in its direction.
@@ -197,38 +214,6 @@ impl<'obj> Latency<'obj> {
     pub fn detach(&mut self) {
         session::detach(&mut self.links);
     }
-}
-
-/// Sizes the table, writes the read-only data and leaves out what this kernel has no tracepoints for. Sentences about
-/// those.
-fn configure(open: &mut OpenLatencySkel<'_>, config: &Config) -> Result<Vec<String>, Error> {
-    let failed =
-        |error: libbpf_rs::Error| session::failed("cannot configure the latency probe".into(), &error);
-    open.maps.latency_journeys.set_max_entries(config.journeys()).map_err(failed)?;
-    open.maps.latency_ring.set_max_entries(config.ring_bytes()).map_err(failed)?;
-    let there = support::tracepoints(PROGRAMS.iter().map(|program| program.tracepoint))?;
-    if let Some(data) = open.maps.rodata_data.as_mut() {
-        let recv_length = u8::from(there.contains(&"sock_recv_length"));
-        data.config = bytemuck::cast(latency_config { recv_length, ..config.wire() });
-    }
-    let mut missing = Vec::new();
-    for program in PROGRAMS.iter().filter(|program| !there.contains(&program.tracepoint)) {
-        let what = format!("this kernel has no tracepoint {}", program.tracepoint);
-        let Some(without) = program.without else {
-            return Err(
-                Error::new(Class::Unsupported, "cannot follow packets", what).help("run `plumb doctor`")
-            );
-        };
-        if !without.is_empty() {
-            missing.push(format!("{what}: {without} are left out, and the stages around them are one"));
-        }
-        for mut opened in open.open_object_mut().progs_mut() {
-            if opened.name() == program.name {
-                opened.set_autoload(false);
-            }
-        }
-    }
-    Ok(missing)
 }
 
 fn per_cpu<W: bytemuck::AnyBitPattern>(map: &impl MapCore, key: u32) -> Result<Vec<W>, Error> {

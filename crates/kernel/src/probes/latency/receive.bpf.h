@@ -67,9 +67,9 @@ static __always_inline struct latency_journey *receive_same(struct sk_buff *skb,
 	return journey;
 }
 
-static __always_inline int receive_stamp(struct sk_buff *skb, enum latency_hook hook)
+static __always_inline int receive_stamp_at(__u64 address, enum latency_hook hook)
 {
-	struct latency_journey *journey = journey_find(packet_key(address_of(skb), KEY_RX));
+	struct latency_journey *journey = journey_find(packet_key(address, KEY_RX));
 
 	if (journey)
 		stamp(journey, hook);

@@ -66,6 +66,12 @@ struct latency_cpu {
 	__u64 readable; /* the socket whose readers are being woken */
 	__u64 since;	/* when that began */
 	__u64 origin;	/* see origin_address */
+	__u64 sender;	/* the UDP socket whose send call runs, and since when */
+	__u64 sends_since;
+	__u64 transport; /* the TCP socket or UDP packet that the transport sends, and since when */
+	__u64 transport_since;
+	__u64 routed; /* the packet that IP sends, and since when */
+	__u64 routed_since;
 };
 
 struct {

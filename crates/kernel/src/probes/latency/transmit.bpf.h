@@ -29,9 +29,82 @@ static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff
 	return there;
 }
 
+/* The functions below run one in another on one CPU, down to the device: what they note is of the packet that
+ * gets there next, as long as socket or address agree. */
+static __always_inline int transmit_tcp(struct sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (tcp)
+		send_note(address_of(sk), tcp->write_seq);
+	return 0;
+}
+
+/* A UDP socket's send call begins; 0: it is over. */
+static __always_inline int transmit_sends(__u64 sk)
+{
+	struct latency_cpu *cpu = this_cpu();
+
+	if (!cpu)
+		return 0;
+	cpu->sender = sk;
+	cpu->sends_since = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline int transmit_transports(__u64 what)
+{
+	struct latency_cpu *cpu = this_cpu();
+
+	if (!cpu)
+		return 0;
+	cpu->transport = what;
+	cpu->transport_since = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* Also on the way of a packet that is forwarded. */
+static __always_inline int transmit_routed(__u64 skb)
+{
+	struct latency_journey *journey = journey_find(packet_key(skb, KEY_RX));
+	struct latency_cpu *cpu = this_cpu();
+
+	if (journey) {
+		stamp(journey, LATENCY_IP_OUT);
+		return 0;
+	}
+	if (!cpu)
+		return 0;
+	cpu->routed = skb;
+	cpu->routed_since = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline void transmit_before(struct latency_journey *journey, struct sk_buff *skb)
+{
+	struct latency_cpu *cpu = this_cpu();
+	__u64 packet = address_of(skb), sk = 0, sent = 0;
+
+	if (!cpu)
+		return;
+	if (skb->sk)
+		sk = address_of(skb->sk);
+	if (journey->flow.protocol == PROTOCOL_TCP && sk)
+		sent = send_time(sk, journey->sequence);
+	else if (sk && cpu->sender == sk)
+		sent = cpu->sends_since;
+	if (sent)
+		stamp_at(journey, LATENCY_SEND, sent);
+	if (cpu->transport == packet || (sk && cpu->transport == sk))
+		stamp_at(journey, LATENCY_TRANSPORT_OUT, cpu->transport_since);
+	if (cpu->routed == packet)
+		stamp_at(journey, LATENCY_IP_OUT, cpu->routed_since);
+	cpu->transport = cpu->routed = 0;
+}
+
 static __always_inline int transmit_first(struct sk_buff *skb)
 {
-	__u64 key = packet_key(address_of(skb), KEY_TX), sent;
+	__u64 key = packet_key(address_of(skb), KEY_TX);
 	struct latency_journey *journey;
 
 	journey = journey_find(key);
@@ -54,11 +127,7 @@ static __always_inline int transmit_first(struct sk_buff *skb)
 			      skb->len - (skb->network_header - (__u32)(skb->data - skb->head)), LATENCY_TX);
 	if (!journey)
 		return 0;
-	if (journey->flow.protocol == PROTOCOL_TCP && skb->sk) {
-		sent = send_time(address_of(skb->sk), journey->sequence);
-		if (sent)
-			stamp_at(journey, LATENCY_SEND, sent);
-	}
+	transmit_before(journey, skb);
 	stamp(journey, LATENCY_QUEUE);
 	return 0;
 }

@@ -1,0 +1,183 @@
+//! Which programs serve the hooks on this kernel.
+
+use super::config::Config;
+use super::hooks::{Hook, Mechanism, POINTS, Point, Program};
+use super::skeleton::OpenLatencySkel;
+use crate::error::{Class, Error};
+use crate::session;
+use crate::support;
+use crate::wire::latency_config;
+use libbpf_rs::skel::OpenSkel;
+use std::collections::BTreeSet;
+
+/// What was chosen.
+pub(super) struct Choice {
+    /// In the order in which packets come by.
+    pub(super) programs: Vec<(&'static Point, &'static Program)>,
+    /// Sentences about hooks that this kernel does not give.
+    pub(super) missing: Vec<String>,
+}
+
+/// What this kernel allows.
+struct Allowed {
+    tracepoints: Vec<&'static str>,
+    functions: Vec<&'static str>,
+    /// The only mechanism beside tracepoints, where one was asked for.
+    forced: Option<Mechanism>,
+    /// Why fentry and kprobes are refused.
+    fentry: Option<String>,
+    kprobe: Option<String>,
+}
+
+impl Allowed {
+    fn find(config: &Config) -> Result<Self, Error> {
+        let all = || POINTS.iter().flat_map(|point| point.programs);
+        let of = |mechanism| all().filter(move |program| program.mechanism == mechanism);
+        let wanted = |mechanism| config.mechanism.is_none_or(|forced| forced == mechanism);
+        let refused = |mechanism: Mechanism| {
+            let name = mechanism.name();
+            if !wanted(mechanism) {
+                return Some(format!("{name} was not asked for"));
+            }
+            support::refused(name).map(|why| format!("this kernel refuses {name} ({why})"))
+        };
+        let fentry = refused(Mechanism::Fentry);
+        // Only where nothing better is there: trying costs time.
+        let kprobe = match fentry {
+            Some(_) => refused(Mechanism::Kprobe),
+            None => Some("fentry is better".to_owned()),
+        };
+        Ok(Self {
+            tracepoints: support::tracepoints(of(Mechanism::Tracepoint).map(|program| program.target))?,
+            functions: support::functions(all().map(|program| program.target))?,
+            forced: config.mechanism,
+            fentry,
+            kprobe,
+        })
+    }
+
+    /// Why a point has no program: what is against the one that was asked for, else against the best.
+    fn against(&self, point: &Point) -> String {
+        let asked = point.programs.iter().find(|program| Some(program.mechanism) == self.forced);
+        asked.or(point.programs.first()).and_then(|program| self.obstacle(program)).unwrap_or_default()
+    }
+
+    /// Why a program cannot run; `None` where it can.
+    fn obstacle(&self, program: &Program) -> Option<String> {
+        let target = program.target;
+        let function = |refused: &Option<String>| match refused {
+            Some(why) => Some(why.clone()),
+            None if self.functions.contains(&target) => None,
+            None => Some(format!("this kernel has no function {target}")),
+        };
+        match program.mechanism {
+            Mechanism::Tracepoint if self.tracepoints.contains(&target) => None,
+            Mechanism::Tracepoint => Some(format!("this kernel has no tracepoint {target}")),
+            Mechanism::Fentry => function(&self.fentry),
+            Mechanism::Kprobe => function(&self.kprobe),
+        }
+    }
+}
+
+/// Sizes the maps, writes the read-only data and keeps the programs that are chosen.
+pub(super) fn configure(open: &mut OpenLatencySkel<'_>, config: &Config) -> Result<Choice, Error> {
+    let failed =
+        |error: libbpf_rs::Error| session::failed("cannot configure the latency probe".into(), &error);
+    open.maps.latency_journeys.set_max_entries(config.journeys()).map_err(failed)?;
+    open.maps.latency_ring.set_max_entries(config.ring_bytes()).map_err(failed)?;
+    let allowed = Allowed::find(config)?;
+    if let Some(data) = open.maps.rodata_data.as_mut() {
+        let recv_length = u8::from(allowed.tracepoints.contains(&"sock_recv_length"));
+        data.config = bytemuck::cast(latency_config { recv_length, ..config.wire() });
+    }
+    let choice = choose(&allowed)?;
+    let chosen: BTreeSet<&str> = choice.programs.iter().map(|(_, program)| program.name).collect();
+    for mut program in open.open_object_mut().progs_mut() {
+        let keep = program.name().to_str().is_some_and(|name| chosen.contains(name));
+        program.set_autoload(keep);
+    }
+    Ok(choice)
+}
+
+fn choose(allowed: &Allowed) -> Result<Choice, Error> {
+    let mut programs = Vec::new();
+    let mut lost: Vec<(Hook, String)> = Vec::new();
+    for point in POINTS {
+        match point.programs.iter().find(|program| allowed.obstacle(program).is_none()) {
+            Some(program) => programs.push((point, program)),
+            None => {
+                let why = allowed.against(point);
+                if point.required {
+                    return Err(Error::new(Class::Unsupported, "cannot follow packets", why)
+                        .help("run `plumb doctor`"));
+                }
+                lost.extend(point.hook.map(|hook| (hook, why)));
+            }
+        }
+    }
+    Ok(Choice { missing: sentences(&programs, &lost), programs })
+}
+
+/// One sentence for each reason. A hook that another point still serves, as that of the other IP version, is not lost.
+fn sentences(programs: &[(&Point, &Program)], lost: &[(Hook, String)]) -> Vec<String> {
+    let served = |hook: &Hook| programs.iter().any(|(point, _)| point.hook.as_ref() == Some(hook));
+    let mut reasons: Vec<&str> = Vec::new();
+    for (_, why) in lost.iter().filter(|(hook, _)| !served(hook)) {
+        if !reasons.contains(&why.as_str()) {
+            reasons.push(why);
+        }
+    }
+    let sentence = |why: &&str| {
+        let of_it = lost.iter().filter(|(hook, other)| !served(hook) && other == why);
+        let hooks: BTreeSet<Hook> = of_it.map(|(hook, _)| *hook).collect();
+        let names: Vec<&str> = hooks.into_iter().map(Hook::name).collect();
+        format!("{why}; left out, with the stages around them as one: {}", names.join(", "))
+    };
+    reasons.iter().map(sentence).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(fentry: bool, tracepoints: impl Fn(&str) -> bool) -> Allowed {
+        let all = || POINTS.iter().flat_map(|point| point.programs).map(|program| program.target);
+        Allowed {
+            tracepoints: all().filter(|name| tracepoints(name)).collect(),
+            forced: None,
+            functions: all().collect(),
+            fentry: (!fentry).then(|| "this kernel refuses fentry".to_owned()),
+            kprobe: Some("no".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_best_that_there_is() {
+        let all = choose(&allowed(true, |_| true)).unwrap();
+        assert!(all.missing.is_empty() && all.programs.len() == POINTS.len());
+        let by = |choice: &Choice, hook| {
+            choice
+                .programs
+                .iter()
+                .find(|(point, _)| point.hook == Some(hook))
+                .map(|(_, program)| program.name)
+        };
+        assert_eq!(by(&all, Hook::Readable), Some("on_readable"));
+        let old = choose(&allowed(true, |name| name != "sk_data_ready")).unwrap();
+        assert_eq!(by(&old, Hook::Readable), Some("on_readable_f"));
+        let locked = choose(&allowed(false, |name| name != "sk_data_ready")).unwrap();
+        assert_eq!(by(&locked, Hook::Readable), None);
+        assert_eq!(
+            locked.missing,
+            [
+                "this kernel refuses fentry; left out, with the stages around them as one: ip, local, transport, transport_out, ip_out",
+                "this kernel has no tracepoint sk_data_ready; left out, with the stages around them as one: readable"
+            ]
+        );
+    }
+
+    #[test]
+    fn without_what_is_needed_nothing_runs() {
+        assert!(choose(&allowed(true, |name| name != "net_dev_queue")).is_err());
+    }
+}
