@@ -9,7 +9,7 @@ use crate::{run, setup};
 /// `cargo xtask bench`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which bench: `drops`; further words go to `plumb bench`
+    /// Which bench: `drops`, `xdp`, `traffic` or `latency`; further words go to `plumb bench`
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }

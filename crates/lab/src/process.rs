@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use nix::unistd::{SysconfVar, sysconf};
+use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
@@ -39,9 +40,49 @@ pub fn memory(pid: u32) -> Result<(u64, u64)> {
     bytes("VmRSS:").zip(bytes("VmHWM:")).ok_or(Error::Parse { what: path })
 }
 
+/// Runs of BPF programs, and how long they took: the kernel counts both while its BPF statistics are on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramRuns {
+    /// How often they ran.
+    pub runs: u64,
+    /// How long that took, in nanoseconds.
+    pub time_ns: u64,
+}
+
+/// Runs so far of all BPF programs that a process has a descriptor of.
+pub fn program_runs(pid: u32) -> Result<ProgramRuns> {
+    let path = format!("/proc/{pid}/fdinfo");
+    let folder = fs::read_dir(&path).map_err(Error::io(path))?;
+    // A descriptor may be closed by now.
+    let texts = folder.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    let programs: HashMap<u64, ProgramRuns> = texts.filter_map(|text| program(&text)).collect();
+    Ok(programs.values().fold(ProgramRuns::default(), |sum, program| ProgramRuns {
+        runs: sum.runs + program.runs,
+        time_ns: sum.time_ns + program.time_ns,
+    }))
+}
+
+/// The program's id and runs, from the information on its descriptor.
+fn program(info: &str) -> Option<(u64, ProgramRuns)> {
+    let number = |name: &str| -> Option<u64> {
+        info.lines().find_map(|line| line.strip_prefix(name))?.strip_prefix(':')?.trim().parse().ok()
+    };
+    let runs = ProgramRuns { runs: number("run_cnt")?, time_ns: number("run_time_ns")? };
+    Some((number("prog_id")?, runs))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{cpu_time, field, memory, minor_faults};
+    use super::{ProgramRuns, cpu_time, field, memory, minor_faults, program, program_runs};
+
+    #[test]
+    fn a_program_is_known_by_its_descriptor() {
+        let info =
+            "pos:\t0\nprog_type:\t26\nprog_id:\t12\nrun_time_ns:\t900\nrun_cnt:\t7\nrecursion_misses:\t0\n";
+        assert_eq!(program(info), Some((12, ProgramRuns { runs: 7, time_ns: 900 })));
+        assert_eq!(program("pos:\t0\nlink_type:\traw_tracepoint\nprog_id:\t12\n"), None);
+        assert_eq!(program_runs(std::process::id()).unwrap(), ProgramRuns::default());
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

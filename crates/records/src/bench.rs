@@ -27,3 +27,31 @@ crate::record! {
     }
 }
 crate::plain_row!(Bench);
+
+crate::record! {
+    /// One reader that follows packets, while two hosts talk over TCP on one CPU. Medians over all repeats, except where a
+    /// field says otherwise.
+    pub struct LatencyBench = "bench_latency" {
+        reader: String as Text, "who observes: `none` is the bare stack, `floor` empty programs on the tracepoints of plumb latency";
+        repeats: u64 as Count, "runs that the medians are over";
+        exchanges_per_s: f64 as Rate, "requests and their answers, of 100 bytes each, one at a time, by the time that the two hosts had the CPU";
+        exchanges_per_s_min: f64 as Rate, "the slowest repeat";
+        exchanges_per_s_max: f64 as Rate, "the fastest repeat";
+        exchanges_ratio: Option<f64> as Rate, "exchanges_per_s as a share of that of `none` in the same repeat; null for `none`";
+        overhead_ns: Option<f64> as Nanoseconds, "CPU time that the reader adds to each exchange: against `none` in the same repeat; null for `none`";
+        overhead_ns_min: Option<f64> as Nanoseconds, "the smallest of the repeats";
+        overhead_ns_max: Option<f64> as Nanoseconds, "the largest of the repeats";
+        hooks_per_exchange: Option<f64> as Rate, "runs of the reader's programs per exchange, by the kernel's BPF statistics, in a run of its own; null for `none`";
+        overhead_ns_per_hook: Option<f64> as Nanoseconds, "overhead_ns by hooks_per_exchange";
+        program_ns_per_hook: Option<f64> as Nanoseconds, "time of a program's run by the kernel's BPF statistics, whose two readings of the clock are within it";
+        bulk_bytes_per_s: f64 as Rate, "bytes that arrived, in bulk over one connection, by the time that the two hosts had the CPU";
+        bulk_bytes_per_s_min: f64 as Rate, "the slowest repeat";
+        bulk_bytes_per_s_max: f64 as Rate, "the fastest repeat";
+        bulk_ratio: Option<f64> as Rate, "bulk_bytes_per_s as a share of that of `none` in the same repeat; null for `none`";
+        lost: Option<u64> as Count, "packets that the reader's ledger calls lost, in its worst repeat; null where it has none";
+        complete: Option<bool> as Bool, "whether the ledgers of all repeats are complete, as they are not with --sample; null where the reader has none";
+        process_cpu_share: Option<f64> as Rate, "CPU time of the reader's process as a share of the time";
+        peak_rss_bytes: Option<u64> as Bytes, "largest resident memory of the reader's process";
+    }
+}
+crate::plain_row!(LatencyBench);

@@ -29,6 +29,7 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (xdp::XdpFault::RECORD, xdp::XdpFault::COLUMNS),
     (traffic::Traffic::RECORD, traffic::Traffic::COLUMNS),
     (bench::Bench::RECORD, bench::Bench::COLUMNS),
+    (bench::LatencyBench::RECORD, bench::LatencyBench::COLUMNS),
     (traffic::TrafficBench::RECORD, traffic::TrafficBench::COLUMNS),
     (ledger::Ledger::RECORD, ledger::Ledger::COLUMNS),
 ];

@@ -28,6 +28,27 @@ pub enum What {
     /// The highest rate of Plumb and of xdp-trafficgen in turn, where that is installed or given, and how well Plumb keeps a
     /// rate. The receiving interface counts.
     Traffic(Traffic),
+    /// Readers that follow packets from hook to hook, while two hosts of a lab talk over TCP
+    ///
+    /// Exchanges of small messages one at a time, then data in bulk, both hosts on one CPU: with Plumb, with empty programs
+    /// on the same tracepoints, and with a bpftrace script that follows packets by maps, where bpftrace starts.
+    Latency(Latency),
+}
+
+#[derive(Debug, Args)]
+pub struct Latency {
+    /// Runs of each reader
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = values::number(1_u32, None))]
+    pub repeat: u32,
+    /// How long each run exchanges messages, and how long it sends in bulk
+    #[arg(long = "for", value_name = "TIME", default_value = "500ms", value_parser = super::values::duration)]
+    pub duration: std::time::Duration,
+    /// Only these readers (comma-separated); `none` always runs
+    #[arg(long, value_name = "READER", value_delimiter = ',')]
+    pub readers: Vec<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Report::Text)]
+    pub format: Report,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `plumb bench`: what observing costs, next to the alternatives.
 
 mod delay;
+mod latency;
 mod readers;
 mod report;
 mod running;
@@ -30,11 +31,12 @@ pub fn run(bench: &Bench) -> Outcome<Exit> {
         What::Drops(drops) => observe(drops),
         What::Xdp(asked) => xdp::run(asked),
         What::Traffic(asked) => traffic::run(asked),
+        What::Latency(asked) => latency::run(asked),
     }
 }
 
 fn observe(asked: &Drops) -> Outcome<Exit> {
-    let readers = chosen(&asked.readers)?;
+    let readers = chosen(READERS, &asked.readers)?;
     support::require("lab")?;
     support::require("drops")?;
     let signals = Signals::install()?;
@@ -100,11 +102,9 @@ fn once(lab: &Lab, flood: &Flood<'_>, reader: &Reader, packets: u32) -> Outcome<
 }
 
 /// `none` and the readers of these names, or all whose program is installed.
-fn chosen(names: &[String]) -> Outcome<Vec<&'static Reader>> {
-    if let Some(unknown) =
-        names.iter().find(|name| !READERS.iter().any(|reader| reader.name == name.as_str()))
-    {
-        let known: Vec<&str> = READERS.iter().map(|reader| reader.name).collect();
+fn chosen(all: &'static [Reader], names: &[String]) -> Outcome<Vec<&'static Reader>> {
+    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|reader| reader.name == name.as_str())) {
+        let known: Vec<&str> = all.iter().map(|reader| reader.name).collect();
         return Err(Failure::arguments(format!("no reader is called {unknown:?}"))
             .help(format!("readers are: {}", known.join(", "))));
     }
@@ -116,7 +116,7 @@ fn chosen(names: &[String]) -> Outcome<Vec<&'static Reader>> {
                 names.iter().any(|name| name == reader.name)
             }
     };
-    Ok(READERS.iter().filter(wanted).collect())
+    Ok(all.iter().filter(wanted).collect())
 }
 
 fn failed(error: plumb_lab::Error) -> Failure {

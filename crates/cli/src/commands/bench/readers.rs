@@ -1,5 +1,6 @@
-//! Who observes dropped packets: Plumb in its modes, and the alternatives that are installed.
+//! Who observes packets: Plumb in its modes, and the alternatives that are installed.
 
+use plumb_kernel::floor;
 use std::env;
 use std::path::Path;
 
@@ -19,15 +20,25 @@ pub struct Reader {
 pub enum How {
     /// Nothing: the bare stack.
     Nothing,
-    /// An empty program on the tracepoint.
-    Floor,
-    /// This binary with these arguments; `{file}` is a file in a folder that goes with the run.
+    /// Empty programs on the same tracepoints.
+    Floor(floor::Floor),
+    /// This binary with these words; `{file}` is a file in a folder that goes with the run.
     Plumb(&'static [&'static str]),
-    /// bpftrace with this script, of which every `{tick}` line says that all probes are attached; `true` where it prints
-    /// a line per packet.
-    Bpftrace(&'static str, bool),
+    /// bpftrace with this script, whose first `tick` line says that all probes are attached.
+    Bpftrace(&'static str, Tells),
     /// perf record into a file.
     Perf,
+}
+
+/// How a script tells what it saw.
+#[derive(Clone, Copy, Debug)]
+pub enum Tells {
+    /// By a line per packet.
+    Lines,
+    /// By counts.
+    Counts,
+    /// Not at all.
+    Nothing,
 }
 
 const fn plumb(name: &'static str, arguments: &'static [&'static str], delay: bool) -> Reader {
@@ -42,26 +53,42 @@ const BPFTRACE_PRINT: &str = "tracepoint:skb:kfree_skb \
     { printf(\"drop %d %s %d\\n\", args->reason, ksym(args->location), ((struct sk_buff *)args->skbaddr)->dev->ifindex); } \
     interval:ms:100 { printf(\"tick\\n\"); }";
 
-/// Every reader.
+/// The script that follows packets.
+const BPFTRACE_LATENCY: &str = include_str!("../../../../../bench/latency.bt");
+
+/// Those who watch dropped packets.
 pub const READERS: &[Reader] = &[
     Reader { name: "none", how: How::Nothing, delay: false },
-    Reader { name: "floor", how: How::Floor, delay: false },
-    plumb("plumb", &["--format", "json"], false),
-    plumb("plumb-by-flow", &["--format", "json", "--by", "flow"], false),
-    plumb("plumb-events", &["--format", "json", "--events", "-o", "{file}.jsonl"], true),
+    Reader { name: "floor", how: How::Floor(floor::Floor::Drops), delay: false },
+    plumb("plumb", &["drops", "--format", "json"], false),
+    plumb("plumb-by-flow", &["drops", "--format", "json", "--by", "flow"], false),
+    plumb("plumb-events", &["drops", "--format", "json", "--events", "-o", "{file}.jsonl"], true),
     plumb(
         "plumb-events-busy",
-        &["--format", "json", "--events", "-o", "{file}.jsonl", "--wakeup", "busy"],
+        &["drops", "--format", "json", "--events", "-o", "{file}.jsonl", "--wakeup", "busy"],
         true,
     ),
     plumb(
         "plumb-events-interval",
-        &["--format", "json", "--events", "-o", "{file}.jsonl", "--wakeup", "interval"],
+        &["drops", "--format", "json", "--events", "-o", "{file}.jsonl", "--wakeup", "interval"],
         true,
     ),
-    Reader { name: "bpftrace-count", how: How::Bpftrace(BPFTRACE_COUNT, false), delay: false },
-    Reader { name: "bpftrace-print", how: How::Bpftrace(BPFTRACE_PRINT, true), delay: false },
+    Reader { name: "bpftrace-count", how: How::Bpftrace(BPFTRACE_COUNT, Tells::Counts), delay: false },
+    Reader { name: "bpftrace-print", how: How::Bpftrace(BPFTRACE_PRINT, Tells::Lines), delay: false },
     Reader { name: "perf-record", how: How::Perf, delay: false },
+];
+
+/// Those who follow packets.
+pub const LATENCY: &[Reader] = &[
+    Reader { name: "none", how: How::Nothing, delay: false },
+    Reader { name: "floor", how: How::Floor(floor::Floor::Latency), delay: false },
+    plumb("plumb", &["latency", "--mechanism", "tp_btf", "--format", "json"], false),
+    plumb(
+        "plumb-sample-16",
+        &["latency", "--mechanism", "tp_btf", "--format", "json", "--sample", "16"],
+        false,
+    ),
+    Reader { name: "bpftrace", how: How::Bpftrace(BPFTRACE_LATENCY, Tells::Nothing), delay: false },
 ];
 
 impl Reader {
@@ -72,7 +99,7 @@ impl Reader {
             env::split_paths(&path).any(|folder| Path::new(&folder).join(program).is_file())
         };
         match self.how {
-            How::Nothing | How::Floor | How::Plumb(_) => true,
+            How::Nothing | How::Floor(_) | How::Plumb(_) => true,
             How::Bpftrace(..) => on_path("bpftrace"),
             How::Perf => on_path("perf"),
         }

@@ -6,6 +6,7 @@ use crate::args::bench::Drops;
 use crate::failure::{Failure, Outcome};
 use crate::text::{style, width};
 use plumb_records::bench::Bench;
+use plumb_records::column::Row;
 use plumb_sinks::Encode as _;
 use plumb_sinks::json::Json;
 use plumb_sinks::text::table::{Head, Table};
@@ -162,7 +163,7 @@ fn nanoseconds(times: impl Iterator<Item = Duration>) -> Option<u64> {
 }
 
 /// One line per record.
-pub fn json(records: &[Bench]) -> Outcome<String> {
+pub fn json<R: Row>(records: &[R]) -> Outcome<String> {
     let mut encoder = Json::default();
     let mut bytes = Vec::new();
     for record in records {

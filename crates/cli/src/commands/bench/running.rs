@@ -1,13 +1,15 @@
 //! A reader while it runs: started, waited for, measured and ended.
 
-use super::readers::{How, Reader};
+use super::readers::{How, Reader, Tells};
 use crate::failure::{Failure, Outcome};
+use crate::text::note;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
-use plumb_kernel::floor;
+use plumb_kernel::floor::Floor;
 use plumb_kernel::session::Storage;
-use plumb_lab::{process, wait};
+use plumb_lab::process::{self, ProgramRuns};
+use plumb_lab::wait;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub struct Measured {
 pub struct Account {
     pub received: Option<u64>,
     pub lost: Option<u64>,
+    /// Whether it says that nothing is missing.
+    pub complete: Option<bool>,
 }
 
 /// A reader that observes.
@@ -49,7 +53,7 @@ pub struct Running {
 
 enum Held {
     Nothing,
-    /// A thread holds the empty program until this end of a channel goes.
+    /// A thread holds the empty programs until this end of a channel goes.
     Floor(std::sync::mpsc::Sender<()>, std::thread::JoinHandle<()>),
     Process(Child, fn(&Folder) -> Outcome<Account>),
 }
@@ -100,9 +104,9 @@ pub fn start(reader: &Reader) -> Outcome<Running> {
     let begun = SystemTime::now();
     let held = match reader.how {
         How::Nothing => Held::Nothing,
-        How::Floor => floor()?,
+        How::Floor(hooks) => floor(hooks)?,
         How::Plumb(arguments) => plumb(&folder, arguments)?,
-        How::Bpftrace(script, prints) => bpftrace(&folder, script, prints)?,
+        How::Bpftrace(script, tells) => bpftrace(&folder, script, tells)?,
         How::Perf => perf(&folder)?,
     };
     // When the file was made, rather than when it was found.
@@ -111,12 +115,12 @@ pub fn start(reader: &Reader) -> Outcome<Running> {
     Ok(Running { held, folder, attached })
 }
 
-fn floor() -> Outcome<Held> {
+fn floor(hooks: Floor) -> Outcome<Held> {
     let (attached, when_attached) = std::sync::mpsc::channel();
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
         let mut storage = Storage::new();
-        let floor = floor::attach(&mut storage);
+        let floor = hooks.attach(&mut storage);
         let _ = attached.send(floor.as_ref().err().cloned());
         // Ends when the sender is dropped.
         let _ = held.recv();
@@ -124,7 +128,7 @@ fn floor() -> Outcome<Held> {
     match when_attached.recv() {
         Ok(None) => Ok(Held::Floor(hold, thread)),
         Ok(Some(error)) => Err(error.into()),
-        Err(error) => Err(Failure::failed("the thread with the empty program ended").because(error)),
+        Err(error) => Err(Failure::failed("the thread with the empty programs ended").because(error)),
     }
 }
 
@@ -132,7 +136,7 @@ fn floor() -> Outcome<Held> {
 pub fn plumb_command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     let file = folder.join("events").display().to_string();
-    command.arg("drops").args(arguments.iter().map(|word| word.replace("{file}", &file)));
+    command.args(arguments.iter().map(|word| word.replace("{file}", &file)));
     command.arg("--ready-file").arg(folder.join("ready")).stdin(Stdio::null());
     command
 }
@@ -143,8 +147,11 @@ pub fn until_ready(folder: &Path, child: &mut Child) -> Outcome<()> {
 }
 
 fn plumb(folder: &Folder, arguments: &[&str]) -> Outcome<Held> {
-    let mut child = spawn(plumb_command(&folder.0, arguments).stdout(folder.create("stdout")?))?;
-    until_ready(&folder.0, &mut child)?;
+    let mut command = plumb_command(&folder.0, arguments);
+    let mut child = spawn(command.stdout(folder.create("stdout")?).stderr(folder.create("stderr")?))?;
+    // What it says otherwise is about one run of many, whose losses are in the rows.
+    let why = || fs::read_to_string(folder.file("stderr")).unwrap_or_default();
+    until_ready(&folder.0, &mut child).inspect_err(|_| why().lines().for_each(note))?;
     Ok(Held::Process(child, |folder| {
         let file = if folder.file("events.jsonl").exists() { "events.jsonl" } else { "stdout" };
         let last = folder.lines(file)?.lines().map_while(Result::ok).last().unwrap_or_default();
@@ -153,11 +160,12 @@ fn plumb(folder: &Folder, arguments: &[&str]) -> Outcome<Held> {
         let number = |name: &str| ledger[name].as_u64();
         let lost = [number("lost_kernel"), number("lost_user"), number("lost_table_full")];
         let received = number("aggregated").zip(number("emitted")).map(|(groups, events)| groups + events);
-        Ok(Account { received, lost: lost.into_iter().sum() })
+        let complete = ledger["complete"].as_bool();
+        Ok(Account { received, lost: lost.into_iter().sum(), complete })
     }))
 }
 
-fn bpftrace(folder: &Folder, script: &str, prints: bool) -> Outcome<Held> {
+fn bpftrace(folder: &Folder, script: &str, tells: Tells) -> Outcome<Held> {
     let mut command = Command::new("bpftrace");
     // Its default of 64 pages loses most lines of a flood.
     command.env("BPFTRACE_PERF_RB_PAGES", "4096").args(["-e", script]).stdin(Stdio::null());
@@ -169,16 +177,21 @@ fn bpftrace(folder: &Folder, script: &str, prints: bool) -> Outcome<Held> {
     let printed: fn(&Folder) -> Outcome<Account> = |folder| {
         let lines = folder.lines("stdout")?.lines().map_while(Result::ok);
         let count = lines.filter(|line| line.starts_with("drop ")).count() as u64;
-        Ok(Account { received: Some(count), lost: None })
+        Ok(Account { received: Some(count), ..Account::default() })
     };
     let counted: fn(&Folder) -> Outcome<Account> = |folder| {
         let lines = folder.lines("stdout")?.lines().map_while(Result::ok);
         let counts = lines.filter(|line| line.starts_with("@[")).filter_map(|line| {
             line.rsplit_once(": ").and_then(|(_, count)| count.trim().parse::<u64>().ok())
         });
-        Ok(Account { received: Some(counts.sum()), lost: None })
+        Ok(Account { received: Some(counts.sum()), ..Account::default() })
     };
-    Ok(Held::Process(child, if prints { printed } else { counted }))
+    let account = match tells {
+        Tells::Lines => printed,
+        Tells::Counts => counted,
+        Tells::Nothing => |_: &Folder| Ok(Account::default()),
+    };
+    Ok(Held::Process(child, account))
 }
 
 fn perf(folder: &Folder) -> Outcome<Held> {
@@ -206,7 +219,7 @@ fn perf(folder: &Folder) -> Outcome<Held> {
             let line = text.lines().find(|line| line.contains(name))?;
             line.split_once(':')?.1.split_ascii_whitespace().next()?.parse().ok()
         };
-        Ok(Account { received: number("SAMPLE events"), lost: None })
+        Ok(Account { received: number("SAMPLE events"), ..Account::default() })
     }))
 }
 
@@ -253,6 +266,16 @@ impl Running {
     /// Its minor page faults so far.
     pub fn minor_faults(&self) -> Outcome<Option<u64>> {
         self.process().map(process::minor_faults).transpose().map_err(super::failed)
+    }
+
+    /// Runs of its programs so far: zero where it has none.
+    pub fn program_runs(&self) -> Outcome<ProgramRuns> {
+        let process = match &self.held {
+            Held::Nothing => return Ok(ProgramRuns::default()),
+            Held::Floor(..) => std::process::id(),
+            Held::Process(child, _) => child.id(),
+        };
+        process::program_runs(process).map_err(super::failed)
     }
 
     /// How long it took to attach, where it tells.

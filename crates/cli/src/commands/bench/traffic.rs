@@ -69,7 +69,7 @@ pub fn run(asked: &Asked) -> Outcome<Exit> {
         contenders.iter().zip(&runs).map(|(contender, runs)| row(contender, runs)).collect();
     match asked.format {
         Report::Text => crate::commands::print(&table::text(&rows)),
-        Report::Json => crate::commands::print(&table::json(&rows)?),
+        Report::Json => crate::commands::print(&super::report::json(&rows)?),
     }
 }
 

@@ -37,6 +37,12 @@ pub const NEEDS: &[&str] = &["tp_btf/netif_receive_skb"];
 
 const PROBE: &str = "latency";
 
+/// Every tracepoint that a program of ours may run at.
+pub(crate) fn tracepoints() -> impl Iterator<Item = &'static str> {
+    let programs = hooks::POINTS.iter().flat_map(|point| point.programs);
+    programs.filter(|program| program.mechanism == Mechanism::Tracepoint).map(|program| program.target)
+}
+
 /// Which way packets went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {

@@ -1,23 +1,10 @@
 //! The rows of `plumb bench traffic`, for people and for programs.
 
-use crate::failure::{Failure, Outcome};
 use crate::text::{style, width};
 use plumb_records::traffic::TrafficBench;
-use plumb_sinks::Encode as _;
-use plumb_sinks::json::Json;
 use plumb_sinks::text::table::{Head, Table};
 use plumb_sinks::text::units;
 use std::io::IsTerminal;
-
-/// One line per record.
-pub fn json(rows: &[TrafficBench]) -> Outcome<String> {
-    let mut encoder = Json::default();
-    let mut bytes = Vec::new();
-    for row in rows {
-        encoder.encode(row, &mut bytes);
-    }
-    String::from_utf8(bytes).map_err(|error| Failure::failed("cannot write the bench's rows").because(error))
-}
 
 /// A table, and the highest rates against each other.
 pub fn text(rows: &[TrafficBench]) -> String {
