@@ -87,7 +87,7 @@ pub struct Outputs {
     /// What standard output holds [default: text; nothing but a summary with --output]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Write records to this file; its extension is the format: .jsonl, .json, .csv or .pcapng. Created with mode 0600;
+    /// Write records to this file; its extension is the format: .jsonl, .json, .csv, or .pcapng of drops. Created with mode 0600;
     /// one that exists is emptied and keeps its mode
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<Output>,
@@ -147,7 +147,7 @@ pub enum Format {
     Json,
     /// Comma-separated values with a header line
     Csv,
-    /// Captured packets, for tshark and wireshark
+    /// Captured packets, for tshark and wireshark: of `plumb drops` alone
     Pcapng,
 }
 
