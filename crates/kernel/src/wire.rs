@@ -3,6 +3,7 @@
 //! The C headers hold the only definitions; a types-only object carries them through libbpf-cargo's generator.
 
 use bytemuck::AnyBitPattern;
+use plumb_records::histogram::{BUCKETS, Histogram};
 
 skeleton!("wire");
 
@@ -52,6 +53,10 @@ plain_bytes!(
     filter_config,
     flow_key,
     histogram,
+    irq_line,
+    irq_lost,
+    irq_napi,
+    irq_napi_key,
     latency_config,
     latency_counters,
     latency_event,
@@ -69,6 +74,17 @@ plain_bytes!(
     xdp_unsent_key,
     xdp_watch_config,
 );
+
+impl From<histogram> for Histogram {
+    fn from(times: histogram) -> Self {
+        Self {
+            sum: times.sum,
+            max: times.max,
+            overflow: times.overflow,
+            buckets: Box::new(std::array::from_fn::<u64, BUCKETS, _>(|bucket| times.buckets[bucket])),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -89,6 +105,10 @@ mod tests {
         ("filter_config", size_of::<filter_config>()),
         ("flow_key", size_of::<flow_key>()),
         ("histogram", size_of::<histogram>()),
+        ("irq_line", size_of::<irq_line>()),
+        ("irq_lost", size_of::<irq_lost>()),
+        ("irq_napi", size_of::<irq_napi>()),
+        ("irq_napi_key", size_of::<irq_napi_key>()),
         ("latency_config", size_of::<latency_config>()),
         ("latency_counters", size_of::<latency_counters>()),
         ("latency_event", size_of::<latency_event>()),

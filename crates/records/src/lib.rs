@@ -7,6 +7,7 @@ pub mod enrich;
 pub mod explain;
 pub mod filter;
 pub mod histogram;
+pub mod interrupt;
 pub mod latency;
 pub mod ledger;
 pub mod noise;
@@ -23,6 +24,7 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (drop::Drop::RECORD, drop::Drop::COLUMNS),
     (latency::Stage::RECORD, latency::Stage::COLUMNS),
     (latency::Journey::RECORD, latency::Journey::COLUMNS),
+    (interrupt::Irq::RECORD, interrupt::Irq::COLUMNS),
     (xdp::XdpProgram::RECORD, xdp::XdpProgram::COLUMNS),
     (xdp::XdpAction::RECORD, xdp::XdpAction::COLUMNS),
     (xdp::XdpPacket::RECORD, xdp::XdpPacket::COLUMNS),

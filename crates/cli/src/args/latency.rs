@@ -14,6 +14,9 @@ use std::time::Duration;
 pub struct Latency {
     #[command(flatten)]
     pub each: Each,
+    /// Also interrupts, softirqs and NAPI polls of the whole machine, whatever the filter
+    #[arg(long, conflicts_with = "events")]
+    pub irq: bool,
     #[command(flatten)]
     pub ends: Ends,
     #[command(flatten)]

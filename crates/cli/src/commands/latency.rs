@@ -1,6 +1,7 @@
 //! `plumb latency`: how long each stage of packets' way takes.
 
 mod counting;
+mod interrupts;
 mod streaming;
 mod table;
 mod waterfall;
@@ -17,12 +18,14 @@ use crate::plan::{Run, Stdout};
 use crate::signals::Signals;
 use crate::{account, counted, tables, text};
 use counting::Ways;
+use plumb_kernel::probes::latency::irq::Irqs;
 use plumb_kernel::probes::latency::{Config, Latency, Mechanism};
 use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::{Attached, Storage};
 use plumb_kernel::support;
 use plumb_records::column::Shown;
 use plumb_records::filter::Filter;
+use plumb_records::interrupt::Irq;
 use plumb_records::latency::{Journey, Stage};
 use plumb_sinks::format::{Format, Layout};
 use std::collections::BTreeSet;
@@ -50,17 +53,30 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let (mut storage, asked) = (Storage::new(), config(arguments, filter));
     let mut latency = Latency::load(&mut storage, &asked)?;
     let (reasons, skips_init) = tables::types();
-    let mut outputs = Outputs::open(&run, layout(events))?;
+    let mut outputs = Outputs::open(&run, layout(arguments))?;
+    let mut irq_storage = Storage::new();
+    let mut irqs = match arguments.irq {
+        true => Some(Irqs::load(&mut irq_storage)?),
+        false => None,
+    };
+    if let Some(irqs) = &mut irqs {
+        irqs.attach()?;
+    }
     latency.attach()?;
     let ready = pipeline::ready(&run, command.as_mut())?;
-    let hooks = latency.mechanisms();
+    let mut hooks = latency.mechanisms().to_vec();
+    let mut missing = latency.missing().to_vec();
+    if let Some(irqs) = &irqs {
+        hooks.extend_from_slice(irqs.mechanisms());
+        missing.extend_from_slice(irqs.missing());
+    }
     let named = hooks.iter().map(|hook| (hook.hook.to_owned(), hook.mechanism.to_owned())).collect();
     let clock_offset = support::clock_offset_ns();
-    let title = title(hooks, &filters);
+    let title = title(latency.mechanisms(), &filters);
     outputs.write_about(&account::session(filters, named, clock_offset));
     outputs.flush();
-    account::programs(&run, hooks);
-    latency.missing().iter().for_each(text::note);
+    account::programs(&run, &hooks);
+    missing.iter().for_each(text::note);
     if skips_init {
         text::note(support::SKIPS_INIT);
     }
@@ -71,7 +87,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         let writer = Writer::new(&run, outputs, ReasonNames::new(reasons), ready, clock_offset);
         writer.observe(&mut latency, &mut signals, &mut command)?
     } else {
-        let mut ways = Ways::new(&run, latency, outputs, title, ready, clock_offset);
+        let mut ways = Ways::new(&run, (latency, irqs), outputs, title, ready, clock_offset);
         let seen = counted::observe(&run, ready, &mut ways, &mut signals, &mut command)?;
         let (outputs, outcomes) = ways.into_end();
         (seen, outputs, outcomes)
@@ -106,9 +122,11 @@ fn config(arguments: &Arguments, filter: Filter) -> Config {
 }
 
 /// What a format with one record kind holds.
-fn layout(events: bool) -> Layout {
-    if events {
+fn layout(arguments: &Arguments) -> Layout {
+    if arguments.each.events {
         Layout { record: Journey::RECORD, columns: Journey::COLUMNS, shown: Shown::ALL }
+    } else if arguments.irq {
+        Layout { record: Irq::RECORD, columns: Irq::COLUMNS, shown: Shown::ALL }
     } else {
         Layout { record: Stage::RECORD, columns: Stage::COLUMNS, shown: Shown::ALL }
     }

@@ -4,6 +4,7 @@ pub mod btf;
 pub mod kallsyms;
 pub mod locations;
 pub mod reasons;
+pub mod softirqs;
 
 pub use kallsyms::{Kallsyms, Symbol};
 pub use locations::Locations;

@@ -5,5 +5,6 @@
 mod bench;
 mod counts;
 mod delays;
+mod interrupts;
 mod journeys;
 mod scene;

@@ -1,5 +1,6 @@
 //! Stages, read from the kernel's histograms.
 
+use super::interrupts::Table;
 use super::table;
 use crate::account;
 use crate::clock::{Moment, Span};
@@ -8,6 +9,7 @@ use crate::failure::Outcome;
 use crate::outputs::Outputs;
 use crate::plan::Run;
 use crate::text;
+use plumb_kernel::probes::latency::irq::Irqs;
 use plumb_kernel::probes::latency::{Latency, Outcomes, Stage};
 use plumb_records::latency::Stage as Record;
 use plumb_records::ledger::Ledger;
@@ -17,6 +19,7 @@ use std::time::Duration;
 pub struct Ways<'a, 'obj> {
     run: &'a Run,
     latency: Latency<'obj>,
+    irqs: Option<Table<'obj>>,
     outputs: Outputs,
     title: String,
     ready: Moment,
@@ -29,7 +32,7 @@ pub struct Ways<'a, 'obj> {
 impl<'a, 'obj> Ways<'a, 'obj> {
     pub fn new(
         run: &'a Run,
-        latency: Latency<'obj>,
+        (latency, irqs): (Latency<'obj>, Option<Irqs<'obj>>),
         outputs: Outputs,
         title: String,
         ready: Moment,
@@ -39,6 +42,7 @@ impl<'a, 'obj> Ways<'a, 'obj> {
         Self {
             run,
             latency,
+            irqs: irqs.map(Table::new),
             outputs,
             title,
             ready,
@@ -73,11 +77,19 @@ impl Counted for Ways<'_, '_> {
     fn read(&mut self) -> Outcome<()> {
         self.before = std::mem::replace(&mut self.now, self.latency.stages()?);
         self.account = self.latency.account()?;
+        if let Some(irqs) = &mut self.irqs {
+            irqs.read()?;
+            let cost = &mut self.account.0.cost_bpf_ns;
+            *cost = irqs.cost_ns().map_or(*cost, |more| Some(cost.unwrap_or(0) + more));
+        }
         Ok(())
     }
 
     fn detach(&mut self) {
         self.latency.detach();
+        if let Some(irqs) = &mut self.irqs {
+            irqs.detach();
+        }
     }
 
     fn lines(&self, since: Since) -> Vec<Stage> {
@@ -111,6 +123,9 @@ impl Counted for Ways<'_, '_> {
             };
             self.outputs.write_group(&record.timed(&stage.times), Self::packets(stage));
         }
+        if let Some(irqs) = &self.irqs {
+            irqs.write(&mut self.outputs, since, (time, span));
+        }
     }
 
     fn title(&self) -> String {
@@ -124,8 +139,9 @@ impl Counted for Ways<'_, '_> {
         table::render(stages, text::style(self.run.terminal), width)
     }
 
-    fn below(&self, _: Since) -> String {
-        String::new()
+    fn below(&self, since: Since) -> String {
+        let style = text::style(self.run.terminal);
+        self.irqs.as_ref().map_or_else(String::new, |irqs| irqs.render(since, style, text::width()))
     }
 
     fn ledger(&self, end: Moment) -> Ledger {

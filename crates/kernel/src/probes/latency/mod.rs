@@ -7,6 +7,7 @@ mod choice;
 mod config;
 mod event;
 mod hooks;
+pub mod irq;
 
 pub use account::Outcomes;
 pub use config::Config;
@@ -22,7 +23,7 @@ use crate::{support, sys};
 use choice::Choice;
 use libbpf_rs::skel::Skel;
 use libbpf_rs::{Link, MapCore, MapFlags};
-use plumb_records::histogram::{BUCKETS, Histogram};
+use plumb_records::histogram::Histogram;
 use plumb_records::ledger::Ledger;
 use skeleton::{LatencySkel, LatencySkelBuilder};
 use std::cell::Cell;
@@ -178,12 +179,7 @@ impl<'obj> Latency<'obj> {
     fn times(&self, number: u32) -> Result<Histogram, Error> {
         let mut all = Histogram::default();
         for times in per_cpu::<histogram>(&self.skel.maps.latency_times, number)? {
-            all.merge(&Histogram {
-                sum: times.sum,
-                max: times.max,
-                overflow: times.overflow,
-                buckets: Box::new(std::array::from_fn::<u64, BUCKETS, _>(|bucket| times.buckets[bucket])),
-            });
+            all.merge(&times.into());
         }
         Ok(all)
     }

@@ -50,12 +50,7 @@ pub(super) fn times(map: &impl MapCore) -> Result<Times, Error> {
 
 /// Those of one of several places.
 pub(super) fn times_of(map: &impl MapCore, place: u32) -> Result<Times, Error> {
-    read(map, place, |times: histogram| Histogram {
-        sum: times.sum,
-        max: times.max,
-        overflow: times.overflow,
-        buckets: Box::new(std::array::from_fn(|bucket| times.buckets[bucket])),
-    })
+    read(map, place, |times: histogram| times.into())
 }
 
 fn read<W: bytemuck::AnyBitPattern, T: Default>(

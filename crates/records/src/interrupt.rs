@@ -1,0 +1,43 @@
+//! Interrupts, softirqs and NAPI polls: how long each took, and how much it did.
+
+use crate::column::Time;
+use crate::histogram::Histogram;
+
+crate::record! {
+    /// Times of an interrupt's handler or of a softirq, or what polling a NAPI instance did; of the whole machine.
+    pub struct Irq<'a> = "irq" {
+        time: Option<Time> as Time, "start of the interval; null in a run's total";
+        duration_ns: u64 as Nanoseconds, "length of the interval or of the run";
+        kind: &'a str as Text, "irq (a handler, from entry to exit), softirq_wait (from raised to entered), softirq (from entry to exit) or napi";
+        number: Option<u32> as Id, "number of the interrupt, of the softirq's vector, or of the NAPI instance; null where that has none";
+        name: Option<&'a str> as Text, "the action's name, the vector's, or the device's; backlog: the CPUs' own NAPI instances; null where it is not known";
+        ifindex: Option<u32> as Id, "of napi, index of the device in its namespace";
+        netns_cookie: Option<u64> as Id, "of napi, the kernel's number of that namespace: unique for the boot";
+        samples: Option<u64> as Count, "times that were measured; null of napi";
+        mean_ns: Option<u64> as Nanoseconds, "mean time";
+        p50_ns: Option<u64> as Nanoseconds, "median, within 3.2 % as all percentiles";
+        p90_ns: Option<u64> as Nanoseconds, "90th percentile";
+        p99_ns: Option<u64> as Nanoseconds, "99th percentile";
+        p999_ns: Option<u64> as Nanoseconds, "99.9th percentile";
+        max_ns: Option<u64> as Nanoseconds, "the longest; in an interval, within 3.2 % where an earlier one was longer";
+        polls: Option<u64> as Count, "of napi, calls of its poll function";
+        packets: Option<u64> as Count, "of napi, packets that they took; what a poll does for completions is not in it";
+        exhausted: Option<u64> as Count, "of napi, polls that used their whole budget: there was more to do";
+    }
+}
+crate::plain_row!(Irq<'_>);
+
+impl Irq<'_> {
+    /// Sets the columns of a distribution.
+    #[must_use]
+    pub fn timed(mut self, times: &Histogram) -> Self {
+        self.samples = Some(times.count());
+        self.mean_ns = times.mean();
+        self.p50_ns = times.percentile(500);
+        self.p90_ns = times.percentile(900);
+        self.p99_ns = times.percentile(990);
+        self.p999_ns = times.percentile(999);
+        self.max_ns = times.percentile(1000).map(|_| times.max);
+        self
+    }
+}
