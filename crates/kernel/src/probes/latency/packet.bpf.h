@@ -64,13 +64,14 @@ static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, 
 	if (!count)
 		return (void *)0;
 	count->seen++;
+	/* Before its headers are read, which costs more than all else here. */
+	if (config.sample > 1 && bpf_get_prandom_u32() % config.sample) {
+		count->sampled_out++;
+		return (void *)0;
+	}
 	cookie = skb->dev->nd_net.net->net_cookie;
 	if (!packet_read(skb, at, length, &packet) || !packet_passes(skb, &packet, cookie)) {
 		count->filtered++;
-		return (void *)0;
-	}
-	if (config.sample > 1 && bpf_get_prandom_u32() % config.sample) {
-		count->sampled_out++;
 		return (void *)0;
 	}
 	journey = journey_claim(key);

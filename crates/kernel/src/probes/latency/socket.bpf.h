@@ -88,6 +88,10 @@ static __always_inline struct latency_journey *waiting_add(struct latency_journe
 	struct waiting *waiting = waiting_make(sk);
 	struct latency_journey *there = (void *)0;
 
+	/* Numbers begin anew where nobody waits: their journeys' places are then in the caches still. Not for
+	 * UDP, whose readers do not hold the socket. */
+	if (waiting && waiting->head == waiting->tail && journey->flow.protocol == PROTOCOL_TCP)
+		waiting->head = waiting->tail = waiting->readable = 0;
 	if (waiting)
 		there = journey_claim(waiting_key(sk, waiting->tail));
 	if (!waiting || !there) {
