@@ -40,8 +40,9 @@ struct irq_cpu {
 	__u64 raised[IRQ_VECTORS];   /* when first, 0: is not */
 	__u64 round_of[IRQ_VECTORS]; /* what `round` was then */
 	__u64 entered[IRQ_VECTORS];
-	__u64 round; /* times that the vectors began again at a lower number */
-	__u64 last;  /* vector */
+	__u64 waited[IRQ_VECTORS]; /* before that, plus 1; 0: not known */
+	__u64 round;		   /* times that the vectors began again at a lower number */
+	__u64 last;		   /* vector */
 	__u64 depth;
 	struct irq_handler handlers[IRQ_NESTED];
 };
@@ -202,7 +203,7 @@ SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_end, unsigned int number)
 {
 	struct irq_cpu *cpu = this_cpu();
-	struct histogram *times;
+	struct histogram *times, *waits;
 	__u64 vector = place_of(number);
 	__u32 key = vector;
 
@@ -212,6 +213,10 @@ int BPF_PROG(softirq_end, unsigned int number)
 	if (times)
 		hist_add(times, bpf_ktime_get_ns() - cpu->entered[vector]);
 	cpu->entered[vector] = 0;
+	/* With the softirq itself: none is counted that waited and did not run. */
+	waits = bpf_map_lookup_elem(&softirq_waits, &key);
+	if (waits && cpu->waited[vector])
+		hist_add(waits, cpu->waited[vector] - 1);
 	return 0;
 }
 
@@ -227,10 +232,8 @@ int BPF_PROG(softirq_begin, unsigned int number)
 {
 	struct irq_cpu *cpu = this_cpu();
 	struct irq_lost *lost = losses();
-	struct histogram *waits;
-	__u64 now = bpf_ktime_get_ns(), raised, round;
+	__u64 now = bpf_ktime_get_ns(), raised, round, waited = 0;
 	__u64 vector = place_of(number);
-	__u32 key = vector;
 
 	if (!cpu || !lost)
 		return 0;
@@ -244,8 +247,9 @@ int BPF_PROG(softirq_begin, unsigned int number)
 	cpu->raised[vector] = 0;
 	if (raised && stale(cpu, round))
 		lose(&lost->unmatched);
-	else if (raised && (waits = bpf_map_lookup_elem(&softirq_waits, &key)))
-		hist_add(waits, now - raised);
+	else if (raised)
+		waited = now - raised + 1;
+	cpu->waited[vector] = waited;
 	cpu->entered[vector] = bpf_ktime_get_ns();
 	return 0;
 }
