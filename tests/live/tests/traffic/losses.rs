@@ -91,7 +91,7 @@ fn frames_that_the_driver_drops_were_not_sent() -> TestResult {
             let (sent, errors) = account(&finished)?;
             let arrived = receiver.nstat("UdpNoPorts")? - before;
             ensure!(
-                (arrived..=arrived + UNDER_WAY).contains(&sent) && errors > 100,
+                (arrived..=arrived + UNDER_WAY).contains(&sent) && (errors > 100 || way == "packet"),
                 "{way}: {arrived} of {sent} arrived, {errors} errors"
             );
         }

@@ -22,8 +22,12 @@ fn a_rate_over_a_time_is_a_count() -> TestResult {
             let args = ["--dst", &target, "--rate", rate, "--for", "500ms", "--transport", way];
             let record = send(lab, &args)?;
             ensure!(number(&record, "offered")? == frames || starved([&record]), "{record}");
-            for name in ["late_p50_ns", "late_p99_ns", "late_max_ns", "gap_p50_ns", "gap_max_ns"] {
+            for name in ["late_p50_ns", "late_p99_ns", "late_max_ns"] {
                 number(&record, name)?;
+            }
+            // A machine that was held up has sent all in one go.
+            for name in ["gap_p50_ns", "gap_max_ns"] {
+                ensure!(number(&record, name).is_ok() || starved([&record]), "{record}");
             }
             // How close it comes to what was asked is the bench's to tell.
             let achieved = record["sent_per_s"].as_f64().context("a rate")?;
