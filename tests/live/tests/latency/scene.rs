@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use plumb_lab::Lab;
-use plumb_live::machine::hides_pid_1;
+use plumb_live::machine::{emulated, hides_pid_1};
 use plumb_live::{Plumb, Records};
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -34,7 +34,10 @@ impl Scene {
     /// `plumb latency` of the packets from and to the port that the hosts use.
     pub(crate) fn plumb(&self, args: &[&str]) -> Result<Plumb> {
         let port = PORT.to_string();
-        Plumb::new(&[&["latency", "--port", &port, "--format", "json"], args].concat())
+        // Each function that is hooked costs an emulated machine seconds: the kernel waits for all tasks (synchronize_rcu_tasks).
+        let quick = emulated() && !args.contains(&"--mechanism");
+        let mechanism: &[&str] = if quick { &["--mechanism", "tp_btf"] } else { &[] };
+        Plumb::new(&[&["latency", "--port", &port, "--format", "json"], mechanism, args].concat())
     }
 
     /// The receiver's address, of either version.
