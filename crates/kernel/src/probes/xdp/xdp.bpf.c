@@ -125,8 +125,7 @@ static const char xdp_names[8][12] = {"ABORTED", "DROP", "PASS", "TX", "REDIRECT
 
 static __always_inline void xdp_print(__u32 action, __u32 length, __u64 took)
 {
-	/* A mask rather than a comparison: without CAP_PERFMON older verifiers also follow what a CPU may do
-	 * in speculation, and come here even where nothing is printed. */
+	/* A mask rather than a comparison: the verifier follows speculation too, where it must. */
 	const char *name = xdp_names[action & 7];
 
 	if (config.time)
