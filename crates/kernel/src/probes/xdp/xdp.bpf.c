@@ -121,12 +121,11 @@ static __always_inline __u32 xdp_length(struct xdp_md *ctx)
 	return bpf_xdp_get_buff_len(ctx);
 }
 
-static const char xdp_names[8][12] = {"ABORTED", "DROP", "PASS", "TX", "REDIRECT", "?", "?", "?"};
+static const char xdp_names[XDP_ACTIONS][12] = {"ABORTED", "DROP", "PASS", "TX", "REDIRECT"};
 
 static __always_inline void xdp_print(__u32 action, __u32 length, __u64 took)
 {
-	/* A mask rather than a comparison: the verifier follows speculation too, where it must. */
-	const char *name = xdp_names[action & 7];
+	const char *name = action < XDP_ACTIONS ? xdp_names[action] : "?";
 
 	if (config.time)
 		bpf_printk("plumb: %s, %u bytes, %llu ns", name, length, took);
