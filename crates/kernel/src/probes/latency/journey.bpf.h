@@ -147,4 +147,24 @@ static __always_inline void journey_end(struct latency_journey *journey, __u64 k
 	journey_end_because(journey, key, outcome, 0);
 }
 
+/* What has become of a packet that a driver took. */
+static __always_inline enum latency_outcome sent_outcome(const struct latency_journey *journey)
+{
+	return journey->direction == LATENCY_FORWARD ? LATENCY_FORWARDED : LATENCY_TRANSMITTED;
+}
+
+/* A packet that was on its way with this address got away unseen. */
+static __always_inline void journey_stray(__u64 key)
+{
+	struct latency_journey *journey = journey_find(key);
+
+	if (!journey)
+		return;
+	/* The driver had it: that the device was done with it is all that was missing. */
+	if (last_hook(journey) == LATENCY_FROM_DRIVER)
+		journey_end(journey, key, sent_outcome(journey));
+	else
+		journey_end(journey, key, LATENCY_STRAYED);
+}
+
 #endif

@@ -7,21 +7,6 @@
 #include "reader.bpf.h"
 #include "socket.bpf.h"
 
-/* A packet that was on its way with this address got away unseen. */
-static __always_inline void journey_stray(__u64 key)
-{
-	struct latency_journey *journey = journey_find(key);
-
-	if (!journey)
-		return;
-	/* The driver had it: that the device was done with it is all that was missing. */
-	if (last_hook(journey) == LATENCY_FROM_DRIVER)
-		journey_end(journey, key,
-			    journey->direction == LATENCY_FORWARD ? LATENCY_FORWARDED : LATENCY_TRANSMITTED);
-	else
-		journey_end(journey, key, LATENCY_STRAYED);
-}
-
 /* Out of a veth's one end is into its other: what is sent is a journey of its own, whose end may still come.
  */
 static __always_inline void receive_crossed(struct sk_buff *skb)

@@ -143,11 +143,6 @@ static __always_inline int transmit_stamp(struct sk_buff *skb, enum latency_hook
 	return 0;
 }
 
-static __always_inline enum latency_outcome transmit_outcome(const struct latency_journey *journey)
-{
-	return journey->direction == LATENCY_FORWARD ? LATENCY_FORWARDED : LATENCY_TRANSMITTED;
-}
-
 /* The driver returned. By then the packet may be gone and its address another's, which this CPU did not give
  * to a driver last. */
 static __always_inline int transmit_driven(struct sk_buff *skb, int status)
@@ -161,7 +156,7 @@ static __always_inline int transmit_driven(struct sk_buff *skb, int status)
 		return 0;
 	stamp(journey, LATENCY_FROM_DRIVER);
 	if (journey->flags & JOURNEY_CROSSED)
-		journey_end(journey, key, transmit_outcome(journey));
+		journey_end(journey, key, sent_outcome(journey));
 	return 0;
 }
 
@@ -179,7 +174,7 @@ static __always_inline void transmit_consumed(struct sk_buff *skb)
 		return;
 	}
 	stamp(journey, LATENCY_FREED);
-	journey_end(journey, key, transmit_outcome(journey));
+	journey_end(journey, key, sent_outcome(journey));
 }
 
 #endif
