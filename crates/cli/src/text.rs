@@ -2,8 +2,10 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::signals;
+use plumb_records::histogram::Spread;
 use plumb_records::ledger::Ledger;
 use plumb_sinks::stream::{PATIENCE, Stream};
+use plumb_sinks::text::table::Cell;
 use plumb_sinks::text::{Style, clean, units};
 use std::env;
 use std::fmt::Display;
@@ -49,6 +51,11 @@ pub fn put(bytes: &[u8]) -> io::Result<()> {
 /// The same; also how many of the bytes were written.
 pub fn put_counted(bytes: &[u8]) -> (usize, io::Result<()>) {
     through(io::stdout(), PATIENCE, bytes)
+}
+
+/// Cells of a distribution's times, in the order of [`Spread::NAMES`].
+pub fn times(spread: &Spread) -> [Cell; 6] {
+    spread.all().map(|time| Cell::from(time.map_or_else(|| "-".to_owned(), units::duration)))
 }
 
 /// One line to people on standard error, without what a terminal would obey. A standard error that is gone, or stuck

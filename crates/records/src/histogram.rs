@@ -26,6 +26,47 @@ pub struct Histogram {
     pub buckets: Box<[u64; BUCKETS]>,
 }
 
+/// Mean, percentiles and maximum of a histogram's values; `None` without values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// Mean.
+    pub mean: Option<u64>,
+    /// Median.
+    pub p50: Option<u64>,
+    /// 90th percentile.
+    pub p90: Option<u64>,
+    /// 99th percentile.
+    pub p99: Option<u64>,
+    /// 99.9th percentile.
+    pub p999: Option<u64>,
+    /// The largest.
+    pub max: Option<u64>,
+}
+
+impl Spread {
+    /// What tables call them.
+    pub const NAMES: [&'static str; 6] = ["mean", "p50", "p90", "p99", "p99.9", "max"];
+
+    /// All of them, in the order of their names.
+    pub fn all(&self) -> [Option<u64>; 6] {
+        [self.mean, self.p50, self.p90, self.p99, self.p999, self.max]
+    }
+}
+
+/// Sets a record's columns of a distribution.
+macro_rules! set_spread {
+    ($record:ident, $times:expr) => {{
+        let spread = $times.spread();
+        $record.mean_ns = spread.mean;
+        $record.p50_ns = spread.p50;
+        $record.p90_ns = spread.p90;
+        $record.p99_ns = spread.p99;
+        $record.p999_ns = spread.p999;
+        $record.max_ns = spread.max;
+    }};
+}
+pub(crate) use set_spread;
+
 impl Default for Histogram {
     fn default() -> Self {
         Self { sum: 0, max: 0, overflow: 0, buckets: Box::new([0; BUCKETS]) }
@@ -111,6 +152,18 @@ impl Histogram {
     pub fn mean(&self) -> Option<u64> {
         let count = self.count();
         (count > 0).then(|| ((u128::from(self.sum) + u128::from(count) / 2) / u128::from(count)) as u64)
+    }
+
+    /// What records and tables tell of the values.
+    pub fn spread(&self) -> Spread {
+        Spread {
+            mean: self.mean(),
+            p50: self.percentile(500),
+            p90: self.percentile(900),
+            p99: self.percentile(990),
+            p999: self.percentile(999),
+            max: (self.count() > 0).then_some(self.max),
+        }
     }
 
     /// The value that so many thousandths of all values do not exceed (nearest rank), within 1/32; `None` without

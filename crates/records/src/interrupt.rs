@@ -1,7 +1,7 @@
 //! Interrupts, softirqs and NAPI polls: how long each took, and how much it did.
 
 use crate::column::Time;
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, set_spread};
 
 crate::record! {
     /// Times of an interrupt's handler or of a softirq, or what polling a NAPI instance did; of the whole machine.
@@ -32,12 +32,7 @@ impl Irq<'_> {
     #[must_use]
     pub fn timed(mut self, times: &Histogram) -> Self {
         self.samples = Some(times.count());
-        self.mean_ns = times.mean();
-        self.p50_ns = times.percentile(500);
-        self.p90_ns = times.percentile(900);
-        self.p99_ns = times.percentile(990);
-        self.p999_ns = times.percentile(999);
-        self.max_ns = times.percentile(1000).map(|_| times.max);
+        set_spread!(self, times);
         self
     }
 }

@@ -1,7 +1,7 @@
 //! How long packets took from hook to hook: in sum, or one by one.
 
 use crate::column::Time;
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, set_spread};
 use std::net::IpAddr;
 
 crate::record! {
@@ -29,12 +29,7 @@ impl Stage<'_> {
     #[must_use]
     pub fn timed(mut self, times: &Histogram) -> Self {
         self.samples = times.count();
-        self.mean_ns = times.mean();
-        self.p50_ns = times.percentile(500);
-        self.p90_ns = times.percentile(900);
-        self.p99_ns = times.percentile(990);
-        self.p999_ns = times.percentile(999);
-        self.max_ns = times.percentile(1000).map(|_| times.max);
+        set_spread!(self, times);
         self
     }
 }

@@ -1,7 +1,7 @@
 //! What XDP did to packets: per action, or one record per packet, and what went wrong.
 
 use crate::column::{Column, Row, Shown, Time, Value};
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, set_spread};
 
 crate::record! {
     /// A program that is attached to an interface.
@@ -102,12 +102,7 @@ impl XdpAction<'_> {
     /// Sets the columns of a distribution.
     #[must_use]
     pub fn timed(mut self, times: &Histogram) -> Self {
-        self.mean_ns = times.mean();
-        self.p50_ns = times.percentile(500);
-        self.p90_ns = times.percentile(900);
-        self.p99_ns = times.percentile(990);
-        self.p999_ns = times.percentile(999);
-        self.max_ns = times.percentile(1000).map(|_| times.max);
+        set_spread!(self, times);
         self
     }
 }

@@ -4,8 +4,10 @@ use crate::clock::Span as Interval;
 use crate::counted::Since;
 use crate::failure::Outcome;
 use crate::outputs::Outputs;
+use crate::text;
 use plumb_kernel::probes::latency::irq::{Interrupts, Irqs, Lost, Napi, Polls, Span, Times};
 use plumb_records::column::Time;
+use plumb_records::histogram::Spread;
 use plumb_records::interrupt::Irq;
 use plumb_sinks::text::table::{Cell, Head, Table as Text};
 use plumb_sinks::text::{Ink, Style, units};
@@ -131,7 +133,8 @@ fn polls<'a>(now: &'a Interrupts, before: &Interrupts, since: Since) -> Vec<(&'a
 
 fn timed(lines: &[Times], style: Style, width: Option<usize>) -> String {
     let mut heads = vec![Head::text("interrupts"), Head::number("number"), Head::text("name")];
-    heads.extend(["times", "mean", "p50", "p90", "p99", "p99.9", "max"].map(Head::number));
+    heads.push(Head::number("times"));
+    heads.extend(Spread::NAMES.map(Head::number));
     let mut table = Text::new(heads);
     let mut last = None;
     for line in lines {
@@ -143,13 +146,10 @@ fn timed(lines: &[Times], style: Style, width: Option<usize>) -> String {
         };
         last = Some(line.span);
         let times = &line.times;
-        let ns = |value: Option<u64>| Cell::from(value.map_or_else(|| "-".to_owned(), units::duration));
         let mut cells = vec![Cell::new(word, Ink::Strong), line.number.to_string().into()];
         cells.push(line.name.clone().unwrap_or_else(|| "-".to_owned()).into());
         cells.push(units::count(times.count()).into());
-        cells.push(ns(times.mean()));
-        cells.extend([500, 900, 990, 999].map(|thousandths| ns(times.percentile(thousandths))));
-        cells.push(ns(times.percentile(1000).map(|_| times.max)));
+        cells.extend(text::times(&times.spread()));
         table.row(cells);
     }
     table.render(width, style)

@@ -1,6 +1,8 @@
 //! The table of stages for people.
 
+use crate::text;
 use plumb_kernel::probes::latency::{Direction, Outcomes, Stage};
+use plumb_records::histogram::Spread;
 use plumb_sinks::text::table::{Cell, Head, Table};
 use plumb_sinks::text::{Ink, Style, units};
 
@@ -15,7 +17,8 @@ pub fn ends(stage: &Stage) -> (&'static str, &'static str) {
 /// Renders the stages within `width`, those of a direction together.
 pub fn render(stages: &[Stage], style: Style, width: Option<usize>) -> String {
     let mut heads = vec![Head::text("way"), Head::text("stage")];
-    heads.extend(["packets", "mean", "p50", "p90", "p99", "p99.9", "max"].map(Head::number));
+    heads.push(Head::number("packets"));
+    heads.extend(Spread::NAMES.map(Head::number));
     heads.push(Head::text("share of the time"));
     let mut table = Table::new(heads);
     let mut last = None;
@@ -39,7 +42,6 @@ fn name(direction: Direction) -> &'static str {
 
 fn cells(stage: &Stage, way: &'static str, sum: u64, style: Style) -> Vec<Cell> {
     let times = &stage.times;
-    let ns = |value: Option<u64>| Cell::from(value.map_or_else(|| "-".to_owned(), units::duration));
     let (from, to) = ends(stage);
     let arrow = if style.unicode { "→" } else { "->" };
     let (label, ink) = match stage.ends {
@@ -48,9 +50,7 @@ fn cells(stage: &Stage, way: &'static str, sum: u64, style: Style) -> Vec<Cell> 
     };
     let mut cells = vec![Cell::new(way, Ink::Strong), Cell::new(label, ink)];
     cells.push(units::count(times.count()).into());
-    cells.push(ns(times.mean()));
-    cells.extend([500, 900, 990, 999].map(|thousandths| ns(times.percentile(thousandths))));
-    cells.push(ns(times.percentile(1000).map(|_| times.max)));
+    cells.extend(text::times(&times.spread()));
     let bar = if stage.ends.is_some() { bar(times.sum, sum, style) } else { String::new() };
     cells.push(bar.into());
     cells

@@ -1,7 +1,8 @@
 //! The table of actions for people.
 
-use crate::text::per_second;
+use crate::text::{self, per_second};
 use plumb_kernel::probes::xdp::Action;
+use plumb_records::histogram::Spread;
 use plumb_sinks::text::table::{Cell, Head, Table};
 use plumb_sinks::text::{Ink, Style, spark, units};
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub fn render(frame: &Frame<'_>, rows: &[Row<'_>], style: Style, width: Option<u
     heads.extend(frame.by_cpu.then(|| Head::number("cpu")));
     heads.extend(["packets", "rate", "share", "size", "size/s"].map(Head::number));
     if frame.timed {
-        heads.extend(["mean", "p50", "p90", "p99", "p99.9", "max"].map(Head::number));
+        heads.extend(Spread::NAMES.map(Head::number));
     }
     heads.extend(history.then(|| Head::text("history")));
     let all: u64 = rows.iter().map(|row| row.part.count.packets).sum();
@@ -65,10 +66,7 @@ fn cells(frame: &Frame<'_>, row: &Row<'_>, all: u64, history: bool, style: Style
         format!("{speed}/s").into(),
     ]);
     if let Some(times) = part.times.as_ref().filter(|_| frame.timed) {
-        let ns = |value: Option<u64>| Cell::from(value.map_or_else(|| "-".to_owned(), units::duration));
-        cells.push(ns(times.mean()));
-        cells.extend([500, 900, 990, 999].map(|thousandths| ns(times.percentile(thousandths))));
-        cells.push(ns(times.percentile(1000).map(|_| times.max)));
+        cells.extend(text::times(&times.spread()));
     }
     if history {
         #[allow(clippy::cast_precision_loss, reason = "eight levels")]

@@ -1,9 +1,9 @@
 //! The table of other programs' actions, for people.
 
 use super::reading::Line;
-use crate::text::per_second;
+use crate::text::{self, per_second};
 use plumb_kernel::probes::xdp::Action;
-use plumb_records::histogram::Histogram;
+use plumb_records::histogram::{Histogram, Spread};
 use plumb_sinks::text::table::{Cell, Head, Table};
 use plumb_sinks::text::{Ink, Style, units};
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub fn render(frame: Frame, rows: &[Row<'_>], style: Style, width: Option<usize>
     heads.extend(dropped.then(|| Head::number("drops")));
     heads.extend(["size", "size/s"].map(Head::number));
     if frame.timed {
-        heads.extend(["mean", "p50", "p90", "p99", "p99.9", "max"].map(Head::number));
+        heads.extend(Spread::NAMES.map(Head::number));
     }
     let mut table = Table::new(heads);
     for row in rows {
@@ -67,15 +67,8 @@ fn cells(frame: Frame, row: &Row<'_>, dropped: bool) -> Vec<Cell> {
     let speed = row.recent.1.map(|bytes| units::bytes(per_second(bytes, frame.time) as u64));
     cells.push(known(speed.map(|speed| format!("{speed}/s"))));
     if frame.timed {
-        let of = |value: fn(&Histogram) -> Option<u64>| {
-            known(line.times.as_ref().and_then(value).map(units::duration))
-        };
-        cells.push(known(line.mean_ns.map(units::duration)));
-        cells.push(of(|times| times.percentile(500)));
-        cells.push(of(|times| times.percentile(900)));
-        cells.push(of(|times| times.percentile(990)));
-        cells.push(of(|times| times.percentile(999)));
-        cells.push(of(|times| times.percentile(1000).map(|_| times.max)));
+        let spread = line.times.as_ref().map(Histogram::spread).unwrap_or_default();
+        cells.extend(text::times(&Spread { mean: line.mean_ns, ..spread }));
     }
     cells
 }
