@@ -76,7 +76,10 @@ impl Stream<'_> {
             Work::Craft => self.craft(),
             Work::Replay(replay) => self.replay(&replay),
         };
-        self.transport.settle();
+        // What is dropped after a count was found complete is another stream's, who sends it again.
+        if self.unsent() > 0 {
+            self.transport.settle();
+        }
         self.progress.publish(self.transport.state());
         self.progress.end(matches!(all_sent, Ok(true)));
         all_sent.map(drop).map_err(|error| {
@@ -95,18 +98,18 @@ impl Stream<'_> {
         self.common.stop.load(Ordering::Relaxed)
     }
 
-    /// Frames that may still be offered, by the count: those that were refused do not count as sent.
+    /// Frames of the count that are not known to be sent: those that were refused do not count.
+    fn unsent(&self) -> u64 {
+        let state = self.transport.state();
+        self.count.map_or(u64::MAX, |count| count.saturating_sub(state.offered - state.refused))
+    }
+
+    /// The same; before the count is believed to be complete, the driver is asked.
     fn left(&mut self) -> u64 {
-        let Some(count) = self.count else { return u64::MAX };
-        let sent = |transport: &Transport| {
-            let state = transport.state();
-            state.offered - state.refused
-        };
-        if sent(&self.transport) >= count {
-            // Before that is believed the driver is asked.
+        if self.unsent() == 0 {
             self.transport.settle();
         }
-        count.saturating_sub(sent(&self.transport))
+        self.unsent()
     }
 
     /// Whether all of the count is sent; else the time is over.
