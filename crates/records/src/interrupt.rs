@@ -36,3 +36,46 @@ impl Irq<'_> {
         self
     }
 }
+
+crate::record! {
+    /// What the `irq` records of a run lack, and joining packets to interrupts: written with --irq, before the ledger.
+    pub struct IrqLedger = "irq_ledger" {
+        unmatched: u64 as Count, "handlers whose entry or exit came alone, and softirqs whose raise was for an earlier one that was not seen";
+        lost_irqs: u64 as Count, "handlers that found no room in the table of actions";
+        lost_polls: u64 as Count, "polls that found no room in the table of NAPI instances";
+        lost_vectors: u64 as Count, "softirqs with a vector that there is no place for";
+        skipped: u64 as Count, "events that the kernel skipped, because a program interrupted itself";
+        complete: bool as Bool, "true where all of them are 0";
+        duration_ns: u64 as Nanoseconds, "time from readiness to detachment";
+    }
+}
+crate::plain_row!(IrqLedger);
+
+impl IrqLedger {
+    /// Sets `complete` from the other fields.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        self.complete =
+            self.unmatched + self.lost_irqs + self.lost_polls + self.lost_vectors + self.skipped == 0;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::IrqLedger;
+
+    #[test]
+    fn complete_only_where_nothing_lacks() {
+        assert!(IrqLedger { duration_ns: 1, ..IrqLedger::default() }.closed().complete);
+        for lacking in [
+            IrqLedger { unmatched: 1, ..IrqLedger::default() },
+            IrqLedger { lost_irqs: 1, ..IrqLedger::default() },
+            IrqLedger { lost_polls: 1, ..IrqLedger::default() },
+            IrqLedger { lost_vectors: 1, ..IrqLedger::default() },
+            IrqLedger { skipped: 1, ..IrqLedger::default() },
+        ] {
+            assert!(!lacking.closed().complete);
+        }
+    }
+}

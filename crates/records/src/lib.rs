@@ -25,6 +25,7 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (latency::Stage::RECORD, latency::Stage::COLUMNS),
     (latency::Journey::RECORD, latency::Journey::COLUMNS),
     (interrupt::Irq::RECORD, interrupt::Irq::COLUMNS),
+    (interrupt::IrqLedger::RECORD, interrupt::IrqLedger::COLUMNS),
     (xdp::XdpProgram::RECORD, xdp::XdpProgram::COLUMNS),
     (xdp::XdpAction::RECORD, xdp::XdpAction::COLUMNS),
     (xdp::XdpPacket::RECORD, xdp::XdpPacket::COLUMNS),

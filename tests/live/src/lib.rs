@@ -4,9 +4,11 @@
 //! counts exactly it counts in the namespaces of its own lab.
 
 pub mod machine;
+mod object;
 mod plumb;
 mod records;
 
+pub use object::Object;
 pub use plumb::{Finished, Plumb, Running, binary, wait_for};
 pub use records::{Records, base_symbol};
 

@@ -14,8 +14,9 @@ use std::time::Duration;
 pub struct Latency {
     #[command(flatten)]
     pub each: Each,
-    /// Also interrupts, softirqs and NAPI polls of the whole machine, whatever the filter
-    #[arg(long, conflicts_with = "events")]
+    /// Also the interrupts and softirqs that delivered packets, as hooks of their way; and, without --events, a table of
+    /// interrupts, softirqs and NAPI polls of the whole machine, whatever the filter
+    #[arg(long)]
     pub irq: bool,
     #[command(flatten)]
     pub ends: Ends,

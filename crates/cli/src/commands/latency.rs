@@ -50,15 +50,14 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         [] => None,
         command => Some(Beside::prepare(command)?),
     };
-    let (mut storage, asked) = (Storage::new(), config(arguments, filter));
-    let mut latency = Latency::load(&mut storage, &asked)?;
-    let (reasons, skips_init) = tables::types();
-    let mut outputs = Outputs::open(&run, layout(arguments))?;
-    let mut irq_storage = Storage::new();
+    let (mut storage, mut irq_storage) = (Storage::new(), Storage::new());
     let mut irqs = match arguments.irq {
-        true => Some(Irqs::load(&mut irq_storage)?),
+        true => Some(Irqs::load(&mut irq_storage, !events)?),
         false => None,
     };
+    let mut latency = Latency::load(&mut storage, &config(arguments, filter), irqs.as_ref())?;
+    let (reasons, skips_init) = tables::types();
+    let mut outputs = Outputs::open(&run, layout(arguments))?;
     if let Some(irqs) = &mut irqs {
         irqs.attach()?;
     }
@@ -83,15 +82,21 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     if matches!(run.stdout, Stdout::Plain | Stdout::Summary) {
         outputs.say(&format!("{title}\n"));
     }
-    let (seen, mut outputs, outcomes) = if events {
+    let (seen, mut outputs, outcomes, lost) = if events {
         let writer = Writer::new(&run, outputs, ReasonNames::new(reasons), ready, clock_offset);
-        writer.observe(&mut latency, &mut signals, &mut command)?
+        writer.observe((&mut latency, &mut irqs), &mut signals, &mut command)?
     } else {
         let mut ways = Ways::new(&run, (latency, irqs), outputs, title, ready, clock_offset);
         let seen = counted::observe(&run, ready, &mut ways, &mut signals, &mut command)?;
-        let (outputs, outcomes) = ways.into_end();
-        (seen, outputs, outcomes)
+        let (outputs, outcomes, lost) = ways.into_end();
+        (seen, outputs, outcomes, lost)
     };
+    if let Some(lost) = &lost {
+        outputs.write_about(&interrupts::ledger(lost, seen.ledger.duration_ns));
+        if events && run.stdout == Stdout::Plain {
+            outputs.say(&interrupts::lost(lost));
+        }
+    }
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());
     }

@@ -15,13 +15,19 @@ fn median(stage: &serde_json::Value) -> Result<Duration> {
 }
 
 /// Within 5 %, or 50 us; an emulated machine stops now and then between the two ends of what is measured.
-fn near(told: Duration, real: Duration) -> bool {
+pub(crate) fn near(told: Duration, real: Duration) -> bool {
     let off = if emulated() { real / 2 } else { (real / 20).max(Duration::from_micros(50)) };
     told.abs_diff(real) <= off
 }
 
 /// In no other stage of this direction half of the packets waited that long.
-fn nowhere_else(records: &Records, direction: &str, from: &str, to: &str, delay: Duration) -> TestResult {
+pub(crate) fn nowhere_else(
+    records: &Records,
+    direction: &str,
+    from: &str,
+    to: &str,
+    delay: Duration,
+) -> TestResult {
     for other in records.of("stage").filter(|other| other["direction"] == direction) {
         let here = other["from"] == from && other["to"] == to || other["from"] == "total";
         ensure!(here || median(other)? < delay / 2, "{other} is as slow");

@@ -11,7 +11,7 @@ use std::time::Duration;
 const TIMES: usize = 30;
 
 /// Names and times of a journey's hooks.
-fn stages(journey: &Value) -> Result<Vec<(&str, u64)>> {
+pub(crate) fn stages(journey: &Value) -> Result<Vec<(&str, u64)>> {
     let stages = journey["stages"].as_array().context("a list of stages")?;
     stages
         .iter()
@@ -21,7 +21,7 @@ fn stages(journey: &Value) -> Result<Vec<(&str, u64)>> {
 }
 
 /// Time does not run backwards, and the last hook is when the way ended.
-fn in_order(records: &Records) -> TestResult {
+pub(crate) fn in_order(records: &Records) -> TestResult {
     for journey in records.of("journey") {
         let stages = stages(journey)?;
         ensure!(stages.is_sorted_by_key(|(_, at)| *at), "{journey}");

@@ -6,5 +6,6 @@ mod bench;
 mod counts;
 mod delays;
 mod interrupts;
+mod joined;
 mod journeys;
 mod scene;

@@ -3,33 +3,22 @@
 use anyhow::{Context, Result, ensure};
 use plumb_lab::Host;
 use plumb_live::machine::emulated;
-use plumb_live::{Finished, Plumb, Records, Running};
+use plumb_live::{Finished, Object, Plumb, Records, Running};
 use serde_json::Value;
-use std::process::Command;
-use tempfile::TempDir;
 
 /// `foreign.bpf.c`, compiled.
 pub(crate) struct Foreign {
-    folder: TempDir,
+    object: Object,
 }
 
 impl Foreign {
     pub(crate) fn compile() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/xdp_foreign/foreign.bpf.c");
-        let mut clang = Command::new("clang");
-        clang.args(["-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-c", source, "-o"]);
-        clang.arg(folder.path().join("foreign.o"));
-        // As the build of the probes has it: Debian keeps <asm/types.h> in a folder per architecture.
-        clang.arg("-idirafter").arg(format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH));
-        let output = clang.output().context("clang")?;
-        ensure!(output.status.success(), "clang: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(Self { folder })
+        Ok(Self { object: Object::compile("tests/xdp_foreign/foreign.bpf.c")? })
     }
 
     /// Where the object lies.
     pub(crate) fn object(&self) -> String {
-        self.folder.path().join("foreign.o").to_string_lossy().into_owned()
+        self.object.path()
     }
 
     /// Attaches the program of a section, in a mode that `ip` has a word for.

@@ -1,6 +1,6 @@
 //! Stages, read from the kernel's histograms.
 
-use super::interrupts::Table;
+use super::interrupts::{self, Table};
 use super::table;
 use crate::account;
 use crate::clock::{Moment, Span};
@@ -9,7 +9,7 @@ use crate::failure::Outcome;
 use crate::outputs::Outputs;
 use crate::plan::Run;
 use crate::text;
-use plumb_kernel::probes::latency::irq::Irqs;
+use plumb_kernel::probes::latency::irq::{Irqs, Lost};
 use plumb_kernel::probes::latency::{Latency, Outcomes, Stage};
 use plumb_records::latency::Stage as Record;
 use plumb_records::ledger::Ledger;
@@ -53,9 +53,9 @@ impl<'a, 'obj> Ways<'a, 'obj> {
         }
     }
 
-    /// After the end: the outputs, and what became of the packets.
-    pub fn into_end(self) -> (Outputs, Outcomes) {
-        (self.outputs, self.account.1)
+    /// After the end: the outputs, what became of the packets, and what the table of interrupts lacks.
+    pub fn into_end(self) -> (Outputs, Outcomes, Option<Lost>) {
+        (self.outputs, self.account.1, self.irqs.map(|irqs| irqs.lost()))
     }
 }
 
@@ -79,8 +79,7 @@ impl Counted for Ways<'_, '_> {
         self.account = self.latency.account()?;
         if let Some(irqs) = &mut self.irqs {
             irqs.read()?;
-            let cost = &mut self.account.0.cost_bpf_ns;
-            *cost = irqs.cost_ns().map_or(*cost, |more| Some(cost.unwrap_or(0) + more));
+            interrupts::add_cost(&mut self.account.0, irqs.cost_ns());
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use crate::text;
 use plumb_kernel::probes::latency::irq::{Interrupts, Irqs, Lost, Napi, Polls, Span, Times};
 use plumb_records::column::Time;
 use plumb_records::histogram::Spread;
-use plumb_records::interrupt::Irq;
+use plumb_records::interrupt::{Irq, IrqLedger};
+use plumb_records::ledger::Ledger;
 use plumb_sinks::text::table::{Cell, Head, Table as Text};
 use plumb_sinks::text::{Ink, Style, units};
 
@@ -40,6 +41,11 @@ impl<'obj> Table<'obj> {
     /// Nanoseconds that the programs took so far, where the kernel tells.
     pub fn cost_ns(&self) -> Option<u64> {
         self.now.cost_ns
+    }
+
+    /// What is missing so far.
+    pub fn lost(&self) -> Lost {
+        self.now.lost
     }
 
     /// Writes a record for each.
@@ -86,6 +92,27 @@ impl<'obj> Table<'obj> {
         out.push_str(&lost(&self.now.lost));
         out
     }
+}
+
+/// The record of what is missing.
+pub fn ledger(lost: &Lost, duration_ns: u64) -> IrqLedger {
+    let Lost { irqs, polls, unmatched, vectors, skipped } = *lost;
+    let ledger = IrqLedger {
+        unmatched,
+        lost_irqs: irqs,
+        lost_polls: polls,
+        lost_vectors: vectors,
+        skipped,
+        duration_ns,
+        ..IrqLedger::default()
+    };
+    ledger.closed()
+}
+
+/// Adds what the programs took to what others did.
+pub fn add_cost(ledger: &mut Ledger, cost_ns: Option<u64>) {
+    ledger.cost_bpf_ns =
+        cost_ns.map_or(ledger.cost_bpf_ns, |more| Some(ledger.cost_bpf_ns.unwrap_or(0) + more));
 }
 
 /// The columns' word for it.
@@ -172,7 +199,7 @@ fn polled(napis: &[(&Napi, Polls)], style: Style, width: Option<usize>) -> Strin
 }
 
 /// What is missing in the tables of the whole run, a line each.
-fn lost(lost: &Lost) -> String {
+pub fn lost(lost: &Lost) -> String {
     let words = [
         ("handlers found no room in the table", lost.irqs),
         ("polls found no room in the table", lost.polls),

@@ -1,6 +1,6 @@
 //! One record per packet: its whole way.
 
-use super::waterfall;
+use super::{interrupts, waterfall};
 use crate::account;
 use crate::batch::Batch;
 use crate::child::Beside;
@@ -11,6 +11,7 @@ use crate::outputs::Outputs;
 use crate::pipeline::{End, Observed, Seen, Stop, observe as run_loop};
 use crate::plan::Run;
 use crate::signals::Signals;
+use plumb_kernel::probes::latency::irq::{Irqs, Lost};
 use plumb_kernel::probes::latency::{Direction, Ended, Event, Latency, Outcomes};
 use plumb_kernel::ring::Ring;
 use plumb_records::latency::Journey;
@@ -41,13 +42,13 @@ impl<'a> Writer<'a> {
         Self { run, outputs, batch, reasons, ready, clock_offset, stages: Vec::new() }
     }
 
-    /// Writes packets until the run ends. Also the outputs, and what became of the packets.
+    /// Writes packets until the run ends. Also the outputs, what became of the packets, and what interrupts were not seen.
     pub fn observe(
         self,
-        latency: &mut Latency<'_>,
+        (latency, irqs): (&mut Latency<'_>, &mut Option<Irqs<'_>>),
         signals: &mut Signals,
         command: &mut Option<Beside>,
-    ) -> Outcome<(Seen, Outputs, Outcomes)> {
+    ) -> Outcome<(Seen, Outputs, Outcomes, Option<Lost>)> {
         let (run, ready) = (self.run, self.ready);
         let writer = RefCell::new(self);
         let (end, _) = {
@@ -61,9 +62,16 @@ impl<'a> Writer<'a> {
         latency.ring(|event| writer.borrow_mut().event(&event))?.drain()?;
         let mut writer = writer.into_inner();
         writer.batch.flush(&mut writer.outputs);
-        let (ledger, outcomes) = writer.ledger(latency, detached)?;
+        let (mut ledger, outcomes) = writer.ledger(latency, detached)?;
+        let mut lost = None;
+        if let Some(irqs) = irqs {
+            irqs.detach();
+            let (missing, cost_ns) = irqs.account()?;
+            interrupts::add_cost(&mut ledger, cost_ns);
+            lost = Some(missing);
+        }
         let ledger = writer.batch.close(&writer.outputs, ledger);
-        Ok((Seen { end, ledger }, writer.outputs, outcomes))
+        Ok((Seen { end, ledger }, writer.outputs, outcomes, lost))
     }
 
     fn event(&mut self, event: &Event) {

@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::hooks::{Hook, Mechanism, POINTS, Point, Program};
+use super::irq::Irqs;
 use super::skeleton::OpenLatencySkel;
 use crate::error::{Class, Error};
 use crate::session;
@@ -80,15 +81,25 @@ impl Allowed {
 }
 
 /// Sizes the maps, writes the read-only data and keeps the programs that are chosen.
-pub(super) fn configure(open: &mut OpenLatencySkel<'_>, config: &Config) -> Result<Choice, Error> {
+pub(super) fn configure(
+    open: &mut OpenLatencySkel<'_>,
+    config: &Config,
+    irqs: Option<&Irqs<'_>>,
+) -> Result<Choice, Error> {
     let failed =
         |error: libbpf_rs::Error| session::failed("cannot configure the latency probe".into(), &error);
     open.maps.latency_journeys.set_max_entries(config.journeys()).map_err(failed)?;
     open.maps.latency_ring.set_max_entries(config.ring_bytes()).map_err(failed)?;
+    match irqs {
+        Some(irqs) => open.maps.irq_cpus.reuse_fd(irqs.cpus()),
+        None => open.maps.irq_cpus.set_autocreate(false),
+    }
+    .map_err(failed)?;
     let allowed = Allowed::find(config)?;
     if let Some(data) = open.maps.rodata_data.as_mut() {
         let recv_length = u8::from(allowed.tracepoints.contains(&"sock_recv_length"));
-        data.config = bytemuck::cast(latency_config { recv_length, ..config.wire() });
+        data.config =
+            bytemuck::cast(latency_config { recv_length, irq: u8::from(irqs.is_some()), ..config.wire() });
     }
     let choice = choose(&allowed)?;
     let chosen: BTreeSet<&str> = choice.programs.iter().map(|(_, program)| program.name).collect();

@@ -3,28 +3,34 @@
 /// Where a packet is stamped, in the order in which it gets there: `enum latency_hook`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
+    /// The handler of the interrupt that raised NET_RX begins.
+    Interrupt = 1,
+    /// NET_RX is raised.
+    Raised = 2,
+    /// Its softirq begins.
+    Softirq = 3,
     /// The driver hands the packet over.
-    Driver = 1,
+    Driver = 4,
     /// The stack begins with it.
-    Receive = 2,
+    Receive = 5,
     /// IP begins with it.
-    Ip = 3,
+    Ip = 6,
     /// IP finds it to be for this host.
-    Local = 4,
+    Local = 7,
     /// TCP or UDP begins with it.
-    Transport = 5,
+    Transport = 8,
     /// Its socket was found.
-    Socket = 6,
+    Socket = 9,
     /// The hole before its data is filled.
-    InOrder = 7,
+    InOrder = 11,
     /// The socket can be read.
-    Readable = 8,
+    Readable = 12,
     /// The reader was woken.
-    Woken = 9,
+    Woken = 13,
     /// The reader has a CPU.
-    Running = 10,
+    Running = 14,
     /// The reader has the data.
-    Copied = 11,
+    Copied = 15,
     /// The send call.
     Send = 16,
     /// TCP or UDP makes a packet of the data.
@@ -47,7 +53,10 @@ pub enum Hook {
 
 impl Hook {
     /// Every hook, in its order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
+        Self::Interrupt,
+        Self::Raised,
+        Self::Softirq,
         Self::Driver,
         Self::Receive,
         Self::Ip,
@@ -73,6 +82,9 @@ impl Hook {
     /// The name in records and tables.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Interrupt => "interrupt",
+            Self::Raised => "raised",
+            Self::Softirq => "softirq",
             Self::Driver => "driver",
             Self::Receive => "receive",
             Self::Ip => "ip",
@@ -94,6 +106,17 @@ impl Hook {
             Self::FromDriver => "from_driver",
             Self::Freed => "freed",
         }
+    }
+
+    /// Whether packets come by only where they are joined to interrupts and softirqs.
+    const fn of_softirq(self) -> bool {
+        matches!(self, Self::Interrupt | Self::Raised | Self::Softirq)
+    }
+
+    /// Where the stage from here to another hook is told, among those of its way. A softirq comes after the driver for what
+    /// waited in a CPU's backlog.
+    pub(super) fn place(self, to: Self) -> (bool, Self, Self) {
+        (self != Self::Driver || !to.of_softirq(), self, to)
     }
 
     /// The hook with the kernel side's number.

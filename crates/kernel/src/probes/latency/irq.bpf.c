@@ -14,8 +14,9 @@
  * softirq does not begin within another one. napi_poll can, by netpoll: that is skipped, and a recursion
  * miss. So everything of one CPU has one writer. */
 #include "hist.bpf.h"
-#include "irq.h"
-#include "kernel.h"
+#include "irq.bpf.h"
+
+const volatile struct irq_config irq_config = {};
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -29,30 +30,6 @@ struct napi_struct {
 };
 
 #pragma clang attribute pop
-
-struct irq_handler {
-	__u64 action;
-	__u64 since;
-};
-
-/* What this CPU is at. */
-struct irq_cpu {
-	__u64 raised[IRQ_VECTORS];   /* when first, 0: is not */
-	__u64 round_of[IRQ_VECTORS]; /* what `round` was then */
-	__u64 entered[IRQ_VECTORS];
-	__u64 waited[IRQ_VECTORS]; /* before that, plus 1; 0: not known */
-	__u64 round;		   /* times that the vectors began again at a lower number */
-	__u64 last;		   /* vector */
-	__u64 depth;
-	struct irq_handler handlers[IRQ_NESTED];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct irq_cpu);
-} irq_cpus SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -101,13 +78,6 @@ struct {
 
 __u32 lines_used = 0;
 
-static __always_inline struct irq_cpu *this_cpu(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&irq_cpus, &zero);
-}
-
 /* Programs that run in each other count here: atomically. */
 static __always_inline struct irq_lost *losses(void)
 {
@@ -153,7 +123,7 @@ static __always_inline __u64 place_of(__u32 vector)
 SEC("tp_btf/irq_handler_exit")
 int BPF_PROG(irq_end, int irq, struct irqaction *action)
 {
-	struct irq_cpu *cpu = this_cpu();
+	struct irq_cpu *cpu = irq_cpu();
 	struct irq_lost *lost = losses();
 	struct irq_line line = {.irq = irq};
 	struct histogram *times;
@@ -169,6 +139,8 @@ int BPF_PROG(irq_end, int irq, struct irqaction *action)
 	}
 	if (!since)
 		return lose(&lost->unmatched);
+	if (!irq_config.tables)
+		return 0;
 	line.cpu = bpf_get_smp_processor_id();
 	bpf_probe_read_kernel_str(line.name, sizeof(line.name), action->name);
 	times = line_times(&line);
@@ -181,7 +153,7 @@ int BPF_PROG(irq_end, int irq, struct irqaction *action)
 SEC("tp_btf/irq_handler_entry")
 int BPF_PROG(irq_begin, int irq, struct irqaction *action)
 {
-	struct irq_cpu *cpu = this_cpu();
+	struct irq_cpu *cpu = irq_cpu();
 	struct irq_lost *lost = losses();
 	__u64 depth;
 
@@ -202,21 +174,24 @@ int BPF_PROG(irq_begin, int irq, struct irqaction *action)
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_end, unsigned int number)
 {
-	struct irq_cpu *cpu = this_cpu();
+	struct irq_cpu *cpu = irq_cpu();
 	struct histogram *times, *waits;
-	__u64 vector = place_of(number);
+	__u64 vector = place_of(number), entered;
 	__u32 key = vector;
 
 	if (!cpu || vector >= IRQ_VECTORS || !cpu->entered[vector])
 		return 0;
+	entered = cpu->entered[vector];
+	cpu->entered[vector] = 0;
+	if (!irq_config.tables)
+		return 0;
 	times = bpf_map_lookup_elem(&softirq_times, &key);
 	if (times)
-		hist_add(times, bpf_ktime_get_ns() - cpu->entered[vector]);
-	cpu->entered[vector] = 0;
+		hist_add(times, bpf_ktime_get_ns() - entered);
 	/* With the softirq itself: none is counted that waited and did not run. */
 	waits = bpf_map_lookup_elem(&softirq_waits, &key);
 	if (waits && cpu->waited[vector])
-		hist_add(waits, cpu->waited[vector] - 1);
+		hist_add(waits, entered - cpu->waited[vector]);
 	return 0;
 }
 
@@ -230,9 +205,9 @@ static __always_inline int stale(const struct irq_cpu *cpu, __u64 round)
 SEC("tp_btf/softirq_entry")
 int BPF_PROG(softirq_begin, unsigned int number)
 {
-	struct irq_cpu *cpu = this_cpu();
+	struct irq_cpu *cpu = irq_cpu();
 	struct irq_lost *lost = losses();
-	__u64 now = bpf_ktime_get_ns(), raised, round, waited = 0;
+	__u64 raised, round, raising;
 	__u64 vector = place_of(number);
 
 	if (!cpu || !lost)
@@ -241,15 +216,21 @@ int BPF_PROG(softirq_begin, unsigned int number)
 		return lose(&lost->vectors);
 	cpu->round += vector <= cpu->last;
 	cpu->last = vector;
-	/* In this order: an interrupt that raises the vector in between must not make an old time new. */
+	/* In this order: an interrupt that raises the vector in between must not make an old time new, nor
+	 * its own time that of an earlier raise. */
 	round = *(volatile __u64 *)&cpu->round_of[vector];
+	raising = *(volatile __u64 *)&cpu->raising;
 	raised = *(volatile __u64 *)&cpu->raised[vector];
-	cpu->raised[vector] = 0;
-	if (raised && stale(cpu, round))
+	if (vector == IRQ_NET_RX)
+		*(volatile __u64 *)&cpu->raising = 0;
+	*(volatile __u64 *)&cpu->raised[vector] = 0;
+	if (raised && stale(cpu, round)) {
 		lose(&lost->unmatched);
-	else if (raised)
-		waited = now - raised + 1;
-	cpu->waited[vector] = waited;
+		raised = 0;
+	}
+	if (vector == IRQ_NET_RX)
+		cpu->interrupt = raised ? raising : 0;
+	cpu->waited[vector] = raised;
 	cpu->entered[vector] = bpf_ktime_get_ns();
 	return 0;
 }
@@ -260,7 +241,7 @@ int BPF_PROG(softirq_begin, unsigned int number)
 SEC("tp_btf/softirq_raise")
 int BPF_PROG(softirq_raised, unsigned int number)
 {
-	struct irq_cpu *cpu = this_cpu();
+	struct irq_cpu *cpu = irq_cpu();
 	__u64 vector = place_of(number);
 
 	if (!cpu || vector >= IRQ_VECTORS)
@@ -268,6 +249,9 @@ int BPF_PROG(softirq_raised, unsigned int number)
 	if (cpu->raised[vector] && !stale(cpu, cpu->round_of[vector]))
 		return 0;
 	cpu->round_of[vector] = cpu->round;
+	/* That of a demultiplexer, where it called the handler. */
+	if (vector == IRQ_NET_RX)
+		cpu->raising = cpu->depth ? cpu->handlers[0].since : 0;
 	cpu->raised[vector] = bpf_ktime_get_ns();
 	return 0;
 }

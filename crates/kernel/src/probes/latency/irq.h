@@ -12,7 +12,13 @@ enum irq_const {
 	IRQ_NAPIS = 4096, /* NAPI instances, those of each CPU for themselves */
 	IRQ_NESTED = 4,	  /* handlers that may be inside each other */
 	IRQ_DEVICE = 16,  /* IFNAMSIZ */
+	IRQ_NET_RX = 3,	  /* NET_RX_SOFTIRQ (include/linux/interrupt.h) */
 	IRQ_STALE = 3,	  /* rounds of softirqs after which a vector that was raised must have run */
+};
+
+struct irq_config {
+	__u8 tables; /* histograms, beside what packets are joined to */
+	__u8 _pad[7];
 };
 
 /* An action of an interrupt, on one CPU. */

@@ -3,7 +3,9 @@
 use super::per_cpu;
 use crate::error::{Class, Error};
 use crate::session::{self, Attached, Storage};
-use crate::wire::{self, histogram, irq_const, irq_line, irq_lost, irq_napi, irq_napi_key};
+use crate::wire::{
+    self, histogram, irq_config, irq_const, irq_line, irq_lost, irq_napi, irq_napi_key, plain_bytes,
+};
 use crate::{support, sys};
 use libbpf_rs::skel::{OpenSkel, Skel};
 use libbpf_rs::{Link, MapCore, MapFlags};
@@ -11,9 +13,11 @@ use plumb_records::enrich::softirqs;
 use plumb_records::histogram::Histogram;
 use skeleton::{IrqSkel, IrqSkelBuilder};
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 skeleton!("irq");
+
+plain_bytes!(skeleton::types::irq_config);
 
 /// Programs, their tracepoints and what they are for, ends before beginnings: what begins is then seen to its end.
 const PROGRAMS: &[(&str, &str, &str)] = &[
@@ -22,8 +26,11 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("softirq_end", "softirq_exit", "softirqs"),
     ("softirq_begin", "softirq_entry", "softirqs and their waits"),
     ("softirq_raised", "softirq_raise", "waits of softirqs"),
-    ("napi_polled", "napi_poll", "NAPI polls"),
+    (POLLED, "napi_poll", "NAPI polls"),
 ];
+
+/// The program that packets are not joined to.
+const POLLED: &str = "napi_polled";
 
 /// What took a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,16 +116,23 @@ pub struct Irqs<'obj> {
 }
 
 impl<'obj> Irqs<'obj> {
-    /// Opens and loads.
-    pub fn load(storage: &'obj mut Storage) -> Result<Self, Error> {
+    /// Opens and loads. Without `tables` nothing is counted but what is lost: packets are joined to interrupts and softirqs.
+    pub fn load(storage: &'obj mut Storage, tables: bool) -> Result<Self, Error> {
         let mut open = session::open("latency irq", IrqSkelBuilder::default(), storage)?;
+        if let Some(data) = open.maps.rodata_data.as_mut() {
+            data.irq_config =
+                bytemuck::cast(irq_config { tables: u8::from(tables), ..irq_config::default() });
+        }
         let there = support::tracepoints(PROGRAMS.iter().map(|(_, tracepoint, _)| *tracepoint))?;
         let mut missing = Vec::new();
         for (name, tracepoint, what) in PROGRAMS {
-            if there.contains(tracepoint) {
+            let wanted = tables || *name != POLLED;
+            if wanted && there.contains(tracepoint) {
                 continue;
             }
-            missing.push(format!("this kernel has no tracepoint {tracepoint}: {what} are left out"));
+            if wanted {
+                missing.push(format!("this kernel has no tracepoint {tracepoint}: {what} are left out"));
+            }
             for mut program in open.open_object_mut().progs_mut().filter(|program| program.name() == *name) {
                 program.set_autoload(false);
             }
@@ -142,6 +156,11 @@ impl<'obj> Irqs<'obj> {
         Ok(())
     }
 
+    /// The map of what each CPU is at.
+    pub(super) fn cpus(&self) -> BorrowedFd<'_> {
+        self.skel.maps.irq_cpus.as_fd()
+    }
+
     /// What is attached.
     pub fn mechanisms(&self) -> &[Attached] {
         &self.mechanisms
@@ -157,6 +176,12 @@ impl<'obj> Irqs<'obj> {
         let mut times = self.irqs()?;
         times.extend(self.softirqs(Span::SoftirqWait, &self.skel.maps.softirq_waits)?);
         times.extend(self.softirqs(Span::Softirq, &self.skel.maps.softirq_times)?);
+        let (lost, cost_ns) = self.account()?;
+        Ok(Interrupts { times, napis: self.napis(), lost, cost_ns })
+    }
+
+    /// What was not counted so far, and the nanoseconds that the programs took, where the kernel's statistics are on.
+    pub fn account(&self) -> Result<(Lost, Option<u64>), Error> {
         let mut lost = Lost::default();
         for cpu in per_cpu::<irq_lost>(&self.skel.maps.irq_losses, 0)? {
             lost.irqs += cpu.lines;
@@ -171,7 +196,7 @@ impl<'obj> Irqs<'obj> {
             cost += facts.run_time_ns;
             runs += facts.runs;
         }
-        Ok(Interrupts { times, napis: self.napis(), lost, cost_ns: (runs > 0).then_some(cost) })
+        Ok((lost, (runs > 0).then_some(cost)))
     }
 
     /// Handlers, those of all CPUs together.

@@ -9,6 +9,7 @@
 enum journey_flag {
 	JOURNEY_OUT_OF_ORDER = 1 << 0,
 	JOURNEY_CROSSED = 1 << 1, /* to the other end of a veth */
+	JOURNEY_FULL = 1 << 2,	  /* it came by more hooks than it has room for */
 };
 
 #define STAMP_TIME (((__u64)1 << LATENCY_HOOK_SHIFT) - 1)
@@ -17,8 +18,10 @@ static __always_inline void stamp_at(struct latency_journey *journey, enum laten
 {
 	__u32 at = journey->count;
 
-	if (at >= LATENCY_STAMPS)
+	if (at >= LATENCY_STAMPS) {
+		journey->flags |= JOURNEY_FULL;
 		return;
+	}
 	/* Else clang finds the mask useless, and the verifier does not see why. */
 	barrier_var(at);
 	journey->stamps[at & (LATENCY_STAMPS - 1)] = (__u64)hook << LATENCY_HOOK_SHIFT | (time & STAMP_TIME);
@@ -35,6 +38,13 @@ static __always_inline enum latency_hook last_hook(const struct latency_journey 
 	__u32 at = journey->count - 1;
 
 	return journey->stamps[at & (LATENCY_STAMPS - 1)] >> LATENCY_HOOK_SHIFT;
+}
+
+static __always_inline __u64 last_time(const struct latency_journey *journey)
+{
+	__u32 at = journey->count - 1;
+
+	return journey->stamps[at & (LATENCY_STAMPS - 1)] & STAMP_TIME;
 }
 
 /* The histogram of a pair of hooks; the first packet between them gets it. */
@@ -89,10 +99,7 @@ __noinline int journey_count(struct latency_journey *journey)
 
 static __always_inline __u64 journey_time(const struct latency_journey *journey)
 {
-	__u32 last = journey->count - 1;
-
-	return (journey->stamps[last & (LATENCY_STAMPS - 1)] & STAMP_TIME) -
-	       (journey->stamps[0] & STAMP_TIME);
+	return last_time(journey) - (journey->stamps[0] & STAMP_TIME);
 }
 
 /* A record of the whole way. */
@@ -133,6 +140,9 @@ static __always_inline void journey_end_because(struct latency_journey *journey,
 	/* Two CPUs may end it at once. */
 	if (__sync_val_compare_and_swap(&journey->key, key, KEY_ENDING) != key)
 		return;
+	/* Its stages are not known to the end. */
+	if (journey->flags & JOURNEY_FULL)
+		outcome = LATENCY_NO_ROOM;
 	if (config.events && outcome <= LATENCY_UNREAD)
 		journey_stream(journey, outcome, reason);
 	else if (outcome <= LATENCY_FORWARDED)

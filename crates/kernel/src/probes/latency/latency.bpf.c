@@ -9,7 +9,7 @@ int BPF_PROG(on_gro, struct sk_buff *skb)
 
 	if (cpu)
 		cpu->gro = address_of(skb);
-	return receive_first(skb);
+	return receive_first(skb, 1);
 }
 
 /* GRO_MERGED and GRO_MERGED_FREE of enum gro_result (include/linux/netdevice.h). */
@@ -32,26 +32,26 @@ int BPF_PROG(on_gro_done, int result)
 SEC("tp_btf/netif_rx_entry")
 int BPF_PROG(on_netif_rx, struct sk_buff *skb)
 {
-	return receive_first(skb);
+	return receive_first(skb, 0);
 }
 
 SEC("tp_btf/netif_receive_skb_entry")
 int BPF_PROG(on_receive_entry, struct sk_buff *skb)
 {
-	return receive_first(skb);
+	return receive_first(skb, 1);
 }
 
 SEC("tp_btf/netif_receive_skb_list_entry")
 int BPF_PROG(on_list_entry, struct sk_buff *skb)
 {
-	return receive_first(skb);
+	return receive_first(skb, 1);
 }
 
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(on_receive, struct sk_buff *skb)
 {
 	reader_close();
-	return receive_stamp_at(address_of(skb), LATENCY_RECEIVE);
+	return receive_begins(skb);
 }
 
 SEC("tp_btf/tcp_probe")

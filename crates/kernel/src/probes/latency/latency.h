@@ -21,18 +21,21 @@ enum latency_const {
 /* Where a packet is stamped, in the order in which it gets there. */
 enum latency_hook {
 	LATENCY_NONE = 0,
+	LATENCY_INTERRUPT = 1, /* its handler begins, which raises NET_RX */
+	LATENCY_RAISED = 2,    /* NET_RX */
+	LATENCY_SOFTIRQ = 3,   /* and it begins */
 	LATENCY_DRIVER =
-		1, /* the driver hands the packet over: napi_gro_receive, netif_rx, netif_receive_skb */
-	LATENCY_RECEIVE = 2,	    /* __netif_receive_skb_core */
-	LATENCY_IP = 3,		    /* ip_rcv, ipv6_rcv */
-	LATENCY_LOCAL = 4,	    /* ip_local_deliver, ip6_input */
-	LATENCY_TRANSPORT = 5,	    /* tcp_v4_rcv, udp_rcv, and those of IPv6 */
-	LATENCY_SOCKET = 6,	    /* the socket's protocol begins with it: tcp_rcv_established */
-	LATENCY_IN_ORDER = 7,	    /* the hole before its data is filled */
-	LATENCY_READABLE = 8,	    /* sk_data_ready */
-	LATENCY_WOKEN = 9,	    /* the reader was woken for it */
-	LATENCY_RUNNING = 10,	    /* the reader has a CPU */
-	LATENCY_COPIED = 11,	    /* the reader has all of its data */
+		4, /* the driver hands the packet over: napi_gro_receive, netif_rx, netif_receive_skb */
+	LATENCY_RECEIVE = 5,	    /* __netif_receive_skb_core */
+	LATENCY_IP = 6,		    /* ip_rcv, ipv6_rcv */
+	LATENCY_LOCAL = 7,	    /* ip_local_deliver, ip6_input */
+	LATENCY_TRANSPORT = 8,	    /* tcp_v4_rcv, udp_rcv, and those of IPv6 */
+	LATENCY_SOCKET = 9,	    /* the socket's protocol begins with it: tcp_rcv_established */
+	LATENCY_IN_ORDER = 11,	    /* the hole before its data is filled */
+	LATENCY_READABLE = 12,	    /* sk_data_ready */
+	LATENCY_WOKEN = 13,	    /* the reader was woken for it */
+	LATENCY_RUNNING = 14,	    /* the reader has a CPU */
+	LATENCY_COPIED = 15,	    /* the reader has all of its data */
 	LATENCY_SEND = 16,	    /* the send call */
 	LATENCY_TRANSPORT_OUT = 17, /* __tcp_transmit_skb, udp_send_skb */
 	LATENCY_IP_OUT = 18,	    /* ip_output, ip6_output */
@@ -60,7 +63,7 @@ enum latency_outcome {
 	LATENCY_CONSUMED = 5,	 /* by the stack itself */
 	LATENCY_UNREAD = 6,	 /* its socket was closed before it was read */
 	LATENCY_STRAYED = 7,	 /* freed unseen: its address belongs to another packet now */
-	LATENCY_NO_ROOM = 8,	 /* at its socket the table was full */
+	LATENCY_NO_ROOM = 8,	 /* for it at its socket, or for its stamps */
 	LATENCY_OUTCOMES = 9,
 };
 
@@ -115,7 +118,8 @@ struct latency_config {
 	__u8 recv_length; /* recvmsg's end has a tracepoint: sock_recv_length, 6.3 */
 	__u8 events;	  /* a record per packet instead of histograms */
 	__u8 wakeup;	  /* enum wakeup_mode */
-	__u8 _pad[5];
+	__u8 irq;	  /* packets are joined to interrupts and softirqs */
+	__u8 _pad[4];
 };
 
 #endif

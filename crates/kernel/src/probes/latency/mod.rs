@@ -21,6 +21,7 @@ use crate::session::{self, Attached, Storage};
 use crate::wire::{self, histogram, latency_const, latency_counters, plain_bytes};
 use crate::{support, sys};
 use choice::Choice;
+use irq::Irqs;
 use libbpf_rs::skel::Skel;
 use libbpf_rs::{Link, MapCore, MapFlags};
 use plumb_records::histogram::Histogram;
@@ -93,10 +94,11 @@ pub struct Latency<'obj> {
 
 impl<'obj> Latency<'obj> {
     /// Opens, configures and loads: the kernel has verified the programs, nothing is attached yet.
-    pub fn load(storage: &'obj mut Storage, config: &Config) -> Result<Self, Error> {
+    /// Packets are joined to what `irqs` sees, which is to be attached too.
+    pub fn load(storage: &'obj mut Storage, config: &Config, irqs: Option<&Irqs<'_>>) -> Result<Self, Error> {
         support::require(PROBE)?;
         let mut open = session::open(PROBE, LatencySkelBuilder::default(), storage)?;
-        let choice = choice::configure(&mut open, config)?;
+        let choice = choice::configure(&mut open, config, irqs)?;
         let skel = Box::new(session::load(PROBE, open)?);
         let stages = Mapped::new(&skel.maps.latency_stages, false)?;
         let control = Mapped::new(&skel.maps.latency_wake, true)?;
@@ -156,11 +158,12 @@ impl<'obj> Latency<'obj> {
         for direction in Direction::ALL {
             let number =
                 |from: usize, to: usize| self.number((direction as usize * hooks + from) * hooks + to);
-            for from in Hook::ALL {
-                for to in Hook::ALL {
-                    if let Some(number) = number(from as usize, to as usize) {
-                        stages.push(Stage { direction, ends: Some((from, to)), times: self.times(number)? });
-                    }
+            let mut ends: Vec<(Hook, Hook)> =
+                Hook::ALL.iter().flat_map(|from| Hook::ALL.map(|to| (*from, to))).collect();
+            ends.sort_by_key(|(from, to)| from.place(*to));
+            for (from, to) in ends {
+                if let Some(number) = number(from as usize, to as usize) {
+                    stages.push(Stage { direction, ends: Some((from, to)), times: self.times(number)? });
                 }
             }
             if let Some(number) = number(0, 0) {

@@ -6,36 +6,54 @@
 #include "packet.bpf.h"
 #include "reader.bpf.h"
 #include "socket.bpf.h"
+#include "softirq.bpf.h"
 
 /* Out of a veth's one end is into its other: what is sent is a journey of its own, whose end may still come.
- */
-static __always_inline void receive_crossed(struct sk_buff *skb)
+ * When the driver had it; 0: it was not sent from here. */
+static __always_inline __u64 receive_crossed(struct sk_buff *skb)
 {
 	__u64 key = packet_key(address_of(skb), KEY_TX);
 	struct latency_journey *journey = journey_find(key);
 
 	if (!journey)
-		return;
-	if (last_hook(journey) == LATENCY_TO_DRIVER)
-		journey->flags |= JOURNEY_CROSSED;
-	else
+		return 0;
+	if (last_hook(journey) != LATENCY_TO_DRIVER) {
 		journey_stray(key);
+		return 0;
+	}
+	journey->flags |= JOURNEY_CROSSED;
+	return last_time(journey);
 }
 
-/* The first hook. skb_iif is set in __netif_receive_skb_core, so that a packet that has one comes by once
- * more, decapsulated or from a bridge. */
-static __always_inline int receive_first(struct sk_buff *skb)
+/* The first hook, in the poll of a device or (netif_rx) wherever a driver runs. skb_iif is set in
+ * __netif_receive_skb_core, so that a packet that has one comes by once more, decapsulated or from a bridge.
+ */
+static __always_inline int receive_first(struct sk_buff *skb, int polled)
 {
-	__u64 key = packet_key(address_of(skb), KEY_RX);
+	__u64 key = packet_key(address_of(skb), KEY_RX), sent;
 	struct latency_journey *journey;
 
 	if (skb->skb_iif)
 		return 0;
-	receive_crossed(skb);
+	sent = receive_crossed(skb);
 	journey_stray(key);
 	journey = packet_take(skb, key, skb->data - skb->head, skb->len, LATENCY_RX);
-	if (journey)
-		stamp(journey, LATENCY_DRIVER);
+	if (!journey)
+		return 0;
+	if (polled)
+		softirq_delivered(journey, sent);
+	stamp(journey, LATENCY_DRIVER);
+	return 0;
+}
+
+static __always_inline int receive_begins(struct sk_buff *skb)
+{
+	struct latency_journey *journey = journey_find(packet_key(address_of(skb), KEY_RX));
+
+	if (journey) {
+		softirq_waited(journey);
+		stamp(journey, LATENCY_RECEIVE);
+	}
 	return 0;
 }
 
