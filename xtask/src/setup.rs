@@ -75,6 +75,8 @@ const NEEDS: &[Need] = &[
     need(Scope::Lab, Probe::Command("ip"), "iproute2", "iproute"),
     need(Scope::Lab, Probe::Command("tc"), "iproute2", "iproute-tc"),
     need(Scope::Lab, Probe::Command("nft"), "nftables", "nftables"),
+    // Turns offloads on and off.
+    need(Scope::Tests, Probe::Command("ethtool"), "ethtool", "ethtool"),
     // Reads the captures that we write.
     need(Scope::Tests, Probe::Command("tshark"), "tshark", "wireshark-cli"),
     // Attaches programs, and runs them without an interface.

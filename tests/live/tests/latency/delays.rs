@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(20);
 const TIMES: usize = 15;
 
-fn median(stage: &serde_json::Value) -> Result<Duration> {
+pub(crate) fn median(stage: &serde_json::Value) -> Result<Duration> {
     Ok(Duration::from_nanos(stage["p50_ns"].as_u64().context("a median")?))
 }
 

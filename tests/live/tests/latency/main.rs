@@ -3,9 +3,14 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod bulk;
 mod counts;
 mod delays;
+mod forwarded;
+mod fragments;
+mod holes;
 mod interrupts;
 mod joined;
 mod journeys;
+mod off_cpu;
 mod scene;

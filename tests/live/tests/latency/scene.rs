@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a message.
 pub(crate) const MESSAGE: usize = 100;
-const PORT: u16 = 7007;
+pub(crate) const PORT: u16 = 7007;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How two hosts talk.
@@ -47,6 +47,19 @@ impl Scene {
         SocketAddr::new(address, PORT)
     }
 
+    /// A connection: the sender's end and the receiver's.
+    pub(crate) fn connect(&self, v6: bool) -> Result<(TcpStream, TcpStream)> {
+        let at = self.address(v6);
+        let listener = self.lab.receiver().run(|| Ok(TcpListener::bind(at).expect("a port")))?;
+        let client = self.lab.sender().run(|| Ok(TcpStream::connect(at).expect("a connection")))?;
+        let (server, _) = listener.accept()?;
+        for socket in [&server, &client] {
+            socket.set_nodelay(true)?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+        }
+        Ok((client, server))
+    }
+
     /// So many requests and as many answers, one after the other; the answering side waits before it reads. Returns how
     /// long requests were there before they were read.
     pub(crate) fn exchange(
@@ -71,13 +84,7 @@ impl Scene {
                 talk(times, wait, &mut Datagrams(client, None), &mut Datagrams(server, None))
             }
             Over::Tcp => {
-                let listener = self.lab.receiver().run(|| Ok(TcpListener::bind(at).expect("a port")))?;
-                let client = self.lab.sender().run(|| Ok(TcpStream::connect(at).expect("a connection")))?;
-                let (server, _) = listener.accept()?;
-                for socket in [&server, &client] {
-                    socket.set_nodelay(true)?;
-                    socket.set_read_timeout(Some(PATIENCE))?;
-                }
+                let (client, server) = self.connect(v6)?;
                 talk(times, wait, &mut Stream(client), &mut Stream(server))
             }
         }

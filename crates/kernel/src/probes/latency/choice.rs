@@ -129,66 +129,35 @@ fn choose(allowed: &Allowed) -> Result<Choice, Error> {
     Ok(Choice { missing: sentences(&programs, &lost), programs })
 }
 
-/// One sentence for each reason. A hook that another point still serves, as that of the other IP version, is not lost.
+/// One sentence for each reason. A hook that another point still serves, as that of the other IP version, is lost for a part
+/// of the packets.
 fn sentences(programs: &[(&Point, &Program)], lost: &[(Hook, String)]) -> Vec<String> {
     let served = |hook: &Hook| programs.iter().any(|(point, _)| point.hook.as_ref() == Some(hook));
     let mut reasons: Vec<&str> = Vec::new();
-    for (_, why) in lost.iter().filter(|(hook, _)| !served(hook)) {
+    for (_, why) in lost {
         if !reasons.contains(&why.as_str()) {
             reasons.push(why);
         }
     }
     let sentence = |why: &&str| {
-        let of_it = lost.iter().filter(|(hook, other)| !served(hook) && other == why);
-        let hooks: BTreeSet<Hook> = of_it.map(|(hook, _)| *hook).collect();
-        let names: Vec<&str> = hooks.into_iter().map(Hook::name).collect();
-        format!("{why}; left out, with the stages around them as one: {}", names.join(", "))
+        let names = |partly: bool| {
+            let of_it = lost.iter().filter(|(hook, other)| other == why && served(hook) == partly);
+            let hooks: BTreeSet<Hook> = of_it.map(|(hook, _)| *hook).collect();
+            hooks.into_iter().map(Hook::name).collect::<Vec<_>>().join(", ")
+        };
+        let (whole, part) = (names(false), names(true));
+        let joined = "with the stages around them as one";
+        match (whole.as_str(), part.as_str()) {
+            (whole, "") => format!("{why}; left out, {joined}: {whole}"),
+            ("", part) => format!("{why}; left out for a part of the packets, {joined}: {part}"),
+            (whole, part) => {
+                format!("{why}; left out, {joined}: {whole}, and for a part of the packets {part}")
+            }
+        }
     };
     reasons.iter().map(sentence).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn allowed(fentry: bool, tracepoints: impl Fn(&str) -> bool) -> Allowed {
-        let all = || POINTS.iter().flat_map(|point| point.programs).map(|program| program.target);
-        Allowed {
-            tracepoints: all().filter(|name| tracepoints(name)).collect(),
-            forced: None,
-            functions: all().collect(),
-            fentry: (!fentry).then(|| "this kernel refuses fentry".to_owned()),
-            kprobe: Some("no".to_owned()),
-        }
-    }
-
-    #[test]
-    fn the_best_that_there_is() {
-        let all = choose(&allowed(true, |_| true)).unwrap();
-        assert!(all.missing.is_empty() && all.programs.len() == POINTS.len());
-        let by = |choice: &Choice, hook| {
-            choice
-                .programs
-                .iter()
-                .find(|(point, _)| point.hook == Some(hook))
-                .map(|(_, program)| program.name)
-        };
-        assert_eq!(by(&all, Hook::Readable), Some("on_readable"));
-        let old = choose(&allowed(true, |name| name != "sk_data_ready")).unwrap();
-        assert_eq!(by(&old, Hook::Readable), Some("on_readable_f"));
-        let locked = choose(&allowed(false, |name| name != "sk_data_ready")).unwrap();
-        assert_eq!(by(&locked, Hook::Readable), None);
-        assert_eq!(
-            locked.missing,
-            [
-                "this kernel refuses fentry; left out, with the stages around them as one: ip, local, transport, transport_out, ip_out",
-                "this kernel has no tracepoint sk_data_ready; left out, with the stages around them as one: readable"
-            ]
-        );
-    }
-
-    #[test]
-    fn without_what_is_needed_nothing_runs() {
-        assert!(choose(&allowed(true, |name| name != "net_dev_queue")).is_err());
-    }
-}
+#[path = "choice_tests.rs"]
+mod tests;

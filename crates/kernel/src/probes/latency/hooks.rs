@@ -163,7 +163,7 @@ pub(super) struct Point {
     pub(super) programs: &'static [Program],
     /// Whether nothing works without it.
     pub(super) required: bool,
-    /// The hook that is lost without it, where that is told.
+    /// The hook that is lost without it, at least for a part of the packets, where that is told.
     pub(super) hook: Option<Hook>,
 }
 
@@ -179,7 +179,10 @@ const fn by(name: &'static str, mechanism: Mechanism, target: &'static str) -> P
 /// A tracepoint that every supported kernel has.
 macro_rules! needs {
     ($name:literal, $target:literal) => {
-        Point { programs: &[by($name, Mechanism::Tracepoint, $target)], required: true, hook: None }
+        needs!($name, $target, None)
+    };
+    ($name:literal, $target:literal, $hook:expr) => {
+        Point { programs: &[by($name, Mechanism::Tracepoint, $target)], required: true, hook: $hook }
     };
 }
 
@@ -210,9 +213,9 @@ pub(super) const POINTS: &[Point] = &[
     may!(Some(Hook::Transport), "in_tcp6_f" Fentry "tcp_v6_rcv", "in_tcp6_k" Kprobe "tcp_v6_rcv"),
     may!(Some(Hook::Transport), "in_udp4_f" Fentry "udp_rcv", "in_udp4_k" Kprobe "udp_rcv"),
     may!(Some(Hook::Transport), "in_udp6_f" Fentry "udpv6_rcv", "in_udp6_k" Kprobe "udpv6_rcv"),
-    needs!("on_tcp", "tcp_probe"),
-    may!(None, "in_sock4_f" Fentry "udp_queue_rcv_skb", "in_sock4_k" Kprobe "udp_queue_rcv_skb"),
-    may!(None, "in_sock6_f" Fentry "udpv6_queue_rcv_skb", "in_sock6_k" Kprobe "udpv6_queue_rcv_skb"),
+    needs!("on_tcp", "tcp_probe", Some(Hook::Socket)),
+    may!(Some(Hook::Socket), "in_sock4_f" Fentry "udp_queue_rcv_skb", "in_sock4_k" Kprobe "udp_queue_rcv_skb"),
+    may!(Some(Hook::Socket), "in_sock6_f" Fentry "udpv6_queue_rcv_skb", "in_sock6_k" Kprobe "udpv6_queue_rcv_skb"),
     may!(Some(Hook::Readable), "on_readable" Tracepoint "sk_data_ready", "on_readable_f" Fentry "sock_def_readable"),
     may!(Some(Hook::Woken), "on_waking" Tracepoint "sched_waking"),
     may!(Some(Hook::Running), "on_switch" Tracepoint "sched_switch"),
@@ -221,13 +224,13 @@ pub(super) const POINTS: &[Point] = &[
     needs!("on_read", "tcp_rcv_space_adjust"),
     needs!("on_state", "inet_sock_set_state"),
     may!(Some(Hook::Send), "on_send" Tracepoint "tcp_sendmsg_locked", "on_send_f" Fentry "tcp_sendmsg_locked"),
-    may!(None, "out_send4_f" Fentry "udp_sendmsg", "out_send4_k" Kprobe "udp_sendmsg"),
-    may!(None, "out_send6_f" Fentry "udpv6_sendmsg", "out_send6_k" Kprobe "udpv6_sendmsg"),
+    may!(Some(Hook::Send), "out_send4_f" Fentry "udp_sendmsg", "out_send4_k" Kprobe "udp_sendmsg"),
+    may!(Some(Hook::Send), "out_send6_f" Fentry "udpv6_sendmsg", "out_send6_k" Kprobe "udpv6_sendmsg"),
     may!(None, "out_sent4" Fentry "udp_sendmsg"),
     may!(None, "out_sent6" Fentry "udpv6_sendmsg"),
     may!(Some(Hook::TransportOut), "out_tcp_f" Fentry "__tcp_transmit_skb", "out_tcp_k" Kprobe "__tcp_transmit_skb"),
-    may!(None, "out_udp4_f" Fentry "udp_send_skb", "out_udp4_k" Kprobe "udp_send_skb"),
-    may!(None, "out_udp6_f" Fentry "udp_v6_send_skb", "out_udp6_k" Kprobe "udp_v6_send_skb"),
+    may!(Some(Hook::TransportOut), "out_udp4_f" Fentry "udp_send_skb", "out_udp4_k" Kprobe "udp_send_skb"),
+    may!(Some(Hook::TransportOut), "out_udp6_f" Fentry "udp_v6_send_skb", "out_udp6_k" Kprobe "udp_v6_send_skb"),
     may!(Some(Hook::IpOut), "out_ip4_f" Fentry "ip_output", "out_ip4_k" Kprobe "ip_output"),
     may!(Some(Hook::IpOut), "out_ip6_f" Fentry "ip6_output", "out_ip6_k" Kprobe "ip6_output"),
     needs!("on_queue", "net_dev_queue"),

@@ -50,7 +50,6 @@ int BPF_PROG(on_list_entry, struct sk_buff *skb)
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(on_receive, struct sk_buff *skb)
 {
-	reader_close();
 	return receive_begins(skb);
 }
 

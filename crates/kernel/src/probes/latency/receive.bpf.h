@@ -3,6 +3,7 @@
 #ifndef PLUMB_LATENCY_RECEIVE_BPF_H
 #define PLUMB_LATENCY_RECEIVE_BPF_H
 
+#include "fragment.bpf.h"
 #include "packet.bpf.h"
 #include "reader.bpf.h"
 #include "socket.bpf.h"
@@ -46,10 +47,17 @@ static __always_inline int receive_first(struct sk_buff *skb, int polled)
 	return 0;
 }
 
+/* The stack begins with a packet: no reader is woken for the one before any more. */
 static __always_inline int receive_begins(struct sk_buff *skb)
 {
-	struct latency_journey *journey = journey_find(packet_key(address_of(skb), KEY_RX));
+	__u64 address = address_of(skb);
+	struct latency_journey *journey = journey_find(packet_key(address, KEY_RX));
+	struct latency_cpu *cpu = this_cpu();
 
+	if (cpu) {
+		cpu->readable = 0;
+		cpu->received = address;
+	}
 	if (journey) {
 		softirq_waited(journey);
 		stamp(journey, LATENCY_RECEIVE);
@@ -282,7 +290,7 @@ static __always_inline void receive_consumed(struct sk_buff *skb)
 	struct latency_journey *journey = receive_same(skb, key);
 	enum latency_hook last;
 
-	if (!journey)
+	if (!journey || receive_reassembled(journey, key, skb))
 		return;
 	last = last_hook(journey);
 	/* Datagrams are copied without a tracepoint where they are linear or their checksum is still to be

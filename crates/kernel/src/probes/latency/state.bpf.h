@@ -63,6 +63,7 @@ __u32 stages_used = 0;
 /* What this CPU is at. */
 struct latency_cpu {
 	__u64 gro;	/* address of the packet that GRO looks at */
+	__u64 received; /* and of the one that the stack began with last */
 	__u64 readable; /* the socket whose readers are being woken */
 	__u64 since;	/* when that began */
 	__u64 origin;	/* see origin_address */
