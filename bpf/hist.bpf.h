@@ -54,4 +54,23 @@ static __always_inline void hist_add(struct histogram *h, __u64 value)
 	h->buckets[hist_bucket(value) & (HIST_SLOTS - 1)]++;
 }
 
+/* The same, where several CPUs write one histogram. */
+static __always_inline void hist_add_shared(struct histogram *h, __u64 value)
+{
+	__u64 max = *(volatile __u64 *)&h->max, before;
+
+	__sync_fetch_and_add(&h->sum, value);
+	/* Each try that fails was another CPU's larger value. */
+	for (int i = 0; i < HIST_TRIES && value > max; i++) {
+		before = __sync_val_compare_and_swap(&h->max, max, value);
+		if (before == max)
+			break;
+		max = before;
+	}
+	if (value >> HIST_BITS)
+		__sync_fetch_and_add(&h->overflow, 1);
+	else
+		__sync_fetch_and_add(&h->buckets[hist_bucket(value) & (HIST_SLOTS - 1)], 1);
+}
+
 #endif

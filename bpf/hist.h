@@ -11,6 +11,7 @@ enum hist_const {
 	HIST_BITS = 36, /* values below 2^36, 68 s in nanoseconds, have a bucket, others are counted as
 			   overflow */
 	HIST_BUCKETS = (HIST_BITS - HIST_STEP_BITS + 1) * HIST_STEPS,
+	HIST_TRIES = 16,   /* to set the maximum, against other CPUs that do */
 	HIST_SLOTS = 1024, /* the next power of two: a mask keeps the verifier from asking */
 };
 

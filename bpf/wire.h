@@ -26,6 +26,16 @@ struct flow_key {
 };
 _Static_assert(sizeof(struct flow_key) == 40, "flow_key is five words");
 
+/* Parts of a flow by which groups may be told apart. */
+enum flow_part {
+	FLOW_SRC_IP = 1 << 0,
+	FLOW_DST_IP = 1 << 1,
+	FLOW_SRC_PORT = 1 << 2,
+	FLOW_DST_PORT = 1 << 3,
+	FLOW_PROTOCOL = 1 << 4,
+	FLOW_PARTS = 0x1f,
+};
+
 /* How a consumer of a ring wants to be woken. */
 enum wakeup_mode {
 	WAKEUP_ADAPTIVE = 0, /* at the first record after the consumer went idle */

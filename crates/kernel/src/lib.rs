@@ -29,6 +29,7 @@ macro_rules! skeleton {
 pub mod error;
 mod filter;
 pub mod floor;
+pub mod flow;
 mod links;
 mod mapped;
 pub mod netdev;

@@ -1,6 +1,6 @@
 //! How long packets took from hook to hook: in sum, or one by one.
 
-use crate::column::Time;
+use crate::column::{Column, Row, Shown, Time, Value};
 use crate::histogram::{Histogram, set_spread};
 use std::net::IpAddr;
 
@@ -20,11 +20,63 @@ crate::record! {
         p99_ns: Option<u64> as Nanoseconds, "99th percentile";
         p999_ns: Option<u64> as Nanoseconds, "99.9th percentile";
         max_ns: Option<u64> as Nanoseconds, "the longest; in an interval, within 3.2 % where an earlier one was longer";
+        interface: Option<&'a str> as Text, "with --by interface: name of the packets' first interface at the first packet there; this and all below is null in the overflow group";
+        ifindex: Option<u32> as Id, "with --by interface: its index in its namespace";
+        netns: Option<u64> as Id, "with --by interface or netns: inode of the namespace of that interface";
+        netns_cookie: Option<u64> as Id, "with --by interface or netns: the kernel's number of that namespace: unique for the boot, whereas inodes are used again";
+        netns_name: Option<&'a str> as Text, "with --by interface or netns: its name in /run/netns, where it has one and that is certain";
+        cpu: Option<u32> as Id, "with --by cpu: CPU of the packets' first hook";
+        src_ip: Option<IpAddr> as Address, "with --by src_ip or flow, as the packets have it: answers are a flow of their own";
+        dst_ip: Option<IpAddr> as Address, "with --by dst_ip or flow";
+        src_port: Option<u16> as Id, "with --by src_port or flow";
+        dst_port: Option<u16> as Id, "with --by dst_port or flow";
+        protocol: Option<u8> as Id, "with --by protocol or flow";
+        family: Option<&'a str> as Text, "with --by protocol or family: ipv4 or ipv6";
     }
 }
-crate::plain_row!(Stage<'_>);
+
+/// A [`Stage`] with the columns that --by chose.
+#[derive(Clone, Debug)]
+pub struct StageRow<'a> {
+    /// The record.
+    pub stage: Stage<'a>,
+    /// The columns to show: see [`Stage::shown_for`].
+    pub shown: Shown,
+}
+
+impl Row for StageRow<'_> {
+    fn record(&self) -> &'static str {
+        Stage::RECORD
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        Stage::COLUMNS
+    }
+
+    fn shown(&self) -> Shown {
+        self.shown
+    }
+
+    fn walk(&self, cell: &mut dyn FnMut(usize, Value<'_>)) {
+        self.stage.cells(self.shown, cell);
+    }
+}
+
+/// The columns that name a namespace.
+const NETNS: [&str; 3] = ["netns", "netns_cookie", "netns_name"];
 
 impl Stage<'_> {
+    /// The columns that every stage has, and those of `keys`, the expanded words of --by.
+    pub fn shown_for(keys: &[&str]) -> Shown {
+        let by_request = Self::COLUMNS.iter().skip_while(|column| column.name != "interface");
+        let by_request: Vec<&str> = by_request.map(|column| column.name).collect();
+        let place = |name: &str| match keys.contains(&"interface") {
+            true => name == "ifindex" || NETNS.contains(&name),
+            false => keys.contains(&"netns") && NETNS.contains(&name),
+        };
+        Shown::pick(Self::COLUMNS, |name| !by_request.contains(&name) || keys.contains(&name) || place(name))
+    }
+
     /// Sets the columns of a distribution.
     #[must_use]
     pub fn timed(mut self, times: &Histogram) -> Self {

@@ -3,6 +3,7 @@
 use super::observing::{Ends, FilterWords, Outputs, Wakeup};
 use super::values;
 use clap::{Args, ValueEnum};
+use plumb_kernel::probes::latency::Config;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub struct Latency {
     /// interrupts, softirqs and NAPI polls of the whole machine, whatever the filter
     #[arg(long)]
     pub irq: bool,
+    #[command(flatten)]
+    pub grouping: Grouping,
     #[command(flatten)]
     pub ends: Ends,
     #[command(flatten)]
@@ -41,6 +44,21 @@ pub struct Each {
     /// Only packets whose whole way took at least this long, such as 1ms
     #[arg(long, value_name = "TIME", value_parser = values::duration, requires = "events")]
     pub slower_than: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Groups")]
+pub struct Grouping {
+    /// Tell packets apart by these: interface, netns or cpu of their first hook, protocol, flow (protocol, addresses, ports) or
+    /// parts of it
+    #[arg(long, value_name = "KEY", value_delimiter = ',', conflicts_with = "events")]
+    pub by: Vec<String>,
+    /// Only the N groups with the most packets
+    #[arg(long, value_name = "N", value_parser = values::number(1_u32, None), requires = "by")]
+    pub top: Option<u32>,
+    /// How many groups there may be; packets of any more are counted in one overflow group [default: 32]
+    #[arg(long, value_name = "N", value_parser = values::number(1_u32, Some(Config::GROUPS_MAX)), requires = "by")]
+    pub groups: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `plumb latency`: how long each stage of packets' way takes.
 
 mod counting;
+mod groups;
 mod interrupts;
 mod streaming;
 mod table;
@@ -17,7 +18,8 @@ use crate::plan::filter::{describe, filter};
 use crate::plan::{Run, Stdout};
 use crate::signals::Signals;
 use crate::{account, counted, tables, text};
-use counting::Ways;
+use counting::{Told, Ways};
+use groups::By;
 use plumb_kernel::probes::latency::irq::Irqs;
 use plumb_kernel::probes::latency::{Config, Latency, Mechanism};
 use plumb_kernel::ring::Wakeup;
@@ -28,6 +30,7 @@ use plumb_records::filter::Filter;
 use plumb_records::interrupt::Irq;
 use plumb_records::latency::{Journey, Stage};
 use plumb_sinks::format::{Format, Layout};
+use plumb_sinks::text::units;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use streaming::Writer;
@@ -44,6 +47,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let filter = filter(&arguments.filter)?;
     check(arguments, &filter)?;
     support::require("latency")?;
+    let by = By::resolve(&arguments.grouping)?;
     let filters = describe(&arguments.filter, &filter);
     let mut signals = Signals::install()?;
     let mut command = match run.command.as_slice() {
@@ -55,12 +59,14 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         true => Some(Irqs::load(&mut irq_storage, !events)?),
         false => None,
     };
-    let mut latency = Latency::load(&mut storage, &config(arguments, filter), irqs.as_ref())?;
+    let asked = config(arguments, filter, &by);
+    let mut latency = Latency::load(&mut storage, &asked, irqs.as_ref())?;
     let (reasons, skips_init) = tables::types();
-    let mut outputs = Outputs::open(&run, layout(arguments))?;
+    let mut outputs = Outputs::open(&run, layout(arguments, &by))?;
     if let Some(irqs) = &mut irqs {
         irqs.attach()?;
     }
+    let names = by.names();
     latency.attach()?;
     let ready = pipeline::ready(&run, command.as_mut())?;
     let mut hooks = latency.mechanisms().to_vec();
@@ -75,6 +81,9 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     outputs.write_about(&account::session(filters, named, clock_offset));
     outputs.flush();
     account::programs(&run, &hooks);
+    if run.verbose && by.asked() {
+        text::note(format_args!("groups: {} of histograms", units::bytes(asked.group_bytes()?)));
+    }
     missing.iter().for_each(text::note);
     if skips_init {
         text::note(support::SKIPS_INIT);
@@ -86,7 +95,8 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         let writer = Writer::new(&run, outputs, ReasonNames::new(reasons), ready, clock_offset);
         writer.observe((&mut latency, &mut irqs), &mut signals, &mut command)?
     } else {
-        let mut ways = Ways::new(&run, (latency, irqs), outputs, title, ready, clock_offset);
+        let told = Told { by, names, title };
+        let mut ways = Ways::new(&run, (latency, irqs), outputs, told, ready, clock_offset);
         let seen = counted::observe(&run, ready, &mut ways, &mut signals, &mut command)?;
         let (outputs, outcomes, lost) = ways.into_end();
         (seen, outputs, outcomes, lost)
@@ -100,17 +110,20 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());
     }
+    groups::hint(&seen.ledger);
     let sentence = format!("{}; {}", text::sentence_about(UNIT, &seen.ledger), table::outcomes(&outcomes));
     account::close(&mut outputs, &run, &seen.ledger, sentence)?;
     Ok(account::exit(&run, &seen.ledger, seen.end))
 }
 
-fn config(arguments: &Arguments, filter: Filter) -> Config {
-    let Arguments { each, following, .. } = arguments;
+fn config(arguments: &Arguments, filter: Filter, by: &By) -> Config {
+    let Arguments { each, following, grouping, .. } = arguments;
     Config {
         filter,
         sample: following.sample,
         journeys: following.table_size,
+        keys: by.keys(),
+        groups: grouping.groups,
         mechanism: following.mechanism.map(|word| match word {
             MechanismWord::Tracepoint => Mechanism::Tracepoint,
             MechanismWord::Fentry => Mechanism::Fentry,
@@ -127,13 +140,13 @@ fn config(arguments: &Arguments, filter: Filter) -> Config {
 }
 
 /// What a format with one record kind holds.
-fn layout(arguments: &Arguments) -> Layout {
+fn layout(arguments: &Arguments, by: &By) -> Layout {
     if arguments.each.events {
         Layout { record: Journey::RECORD, columns: Journey::COLUMNS, shown: Shown::ALL }
     } else if arguments.irq {
         Layout { record: Irq::RECORD, columns: Irq::COLUMNS, shown: Shown::ALL }
     } else {
-        Layout { record: Stage::RECORD, columns: Stage::COLUMNS, shown: Shown::ALL }
+        Layout { record: Stage::RECORD, columns: Stage::COLUMNS, shown: by.shown }
     }
 }
 

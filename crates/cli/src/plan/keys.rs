@@ -15,14 +15,18 @@ pub fn keys(
 ) -> Outcome<Vec<&'static str>> {
     let known = || columns.iter().enumerate().map(|(index, column)| (index, column.name));
     let known = || known().filter(|(index, name)| askable(*index, name)).map(|(_, name)| name);
+    let whole = |names: &[&str]| names.iter().all(|name| known().any(|key| key == *name));
+    let short_hands = || SHORT_HANDS.iter().filter(|(_, names)| whole(names));
     let mut keys = Vec::new();
     for word in words {
-        let short_hand = SHORT_HANDS.iter().find(|(name, _)| name == word).map(|(_, names)| *names);
+        let short_hand = short_hands().find(|(name, _)| name == word).map(|(_, names)| *names);
         let named = known().find(|name| name == word);
         let names = short_hand.map_or_else(|| named.into_iter().collect(), <[&str]>::to_vec);
         if names.is_empty() {
-            return Err(Failure::arguments(format!("--by knows no key {word:?}"))
-                .help(format!("keys are: flow, process, {}", known().collect::<Vec<_>>().join(", "))));
+            return Err(Failure::arguments(format!("--by knows no key {word:?}")).help(format!(
+                "keys are: {}",
+                short_hands().map(|(name, _)| *name).chain(known()).collect::<Vec<_>>().join(", ")
+            )));
         }
         for name in names {
             if !keys.contains(&name) {
@@ -84,7 +88,7 @@ mod tests {
     #[test]
     fn an_unknown_key_lists_those_that_exist() {
         let message = keys(&["flag".into()], COLUMNS, |_, name| name != "packets").unwrap_err().to_string();
-        assert_eq!(message, "--by knows no key \"flag\"; keys are: flow, process, pid, comm");
+        assert_eq!(message, "--by knows no key \"flag\"; keys are: process, pid, comm");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod counts;
 mod delays;
 mod forwarded;
 mod fragments;
+mod groups;
 mod holes;
 mod interrupts;
 mod joined;

@@ -1,5 +1,6 @@
 //! Stages, read from the kernel's histograms.
 
+use super::groups::{self, By, Names};
 use super::interrupts::{self, Table};
 use super::table;
 use crate::account;
@@ -11,9 +12,26 @@ use crate::plan::Run;
 use crate::text;
 use plumb_kernel::probes::latency::irq::{Irqs, Lost};
 use plumb_kernel::probes::latency::{Latency, Outcomes, Stage};
-use plumb_records::latency::Stage as Record;
+use plumb_records::latency::{Stage as Record, StageRow};
 use plumb_records::ledger::Ledger;
+use plumb_sinks::text::Ink;
+use std::collections::HashMap;
 use std::time::Duration;
+
+/// What is above the table of packets in no group.
+const OVERFLOW: &str = "(no room among the groups)";
+
+/// How it is told.
+pub struct Told {
+    pub by: By,
+    pub names: Names,
+    pub title: String,
+}
+
+/// Packets of a stage, counted once: those of the whole way.
+pub fn packets(stage: &Stage) -> u64 {
+    if stage.ends.is_none() { stage.times.count() } else { 0 }
+}
 
 /// What is read and told.
 pub struct Ways<'a, 'obj> {
@@ -21,7 +39,7 @@ pub struct Ways<'a, 'obj> {
     latency: Latency<'obj>,
     irqs: Option<Table<'obj>>,
     outputs: Outputs,
-    title: String,
+    told: Told,
     ready: Moment,
     clock_offset: i64,
     now: Vec<Stage>,
@@ -34,7 +52,7 @@ impl<'a, 'obj> Ways<'a, 'obj> {
         run: &'a Run,
         (latency, irqs): (Latency<'obj>, Option<Irqs<'obj>>),
         outputs: Outputs,
-        title: String,
+        told: Told,
         ready: Moment,
         clock_offset: i64,
     ) -> Self {
@@ -44,7 +62,7 @@ impl<'a, 'obj> Ways<'a, 'obj> {
             latency,
             irqs: irqs.map(Table::new),
             outputs,
-            title,
+            told,
             ready,
             clock_offset,
             now: Vec::new(),
@@ -77,6 +95,7 @@ impl Counted for Ways<'_, '_> {
     fn read(&mut self) -> Outcome<()> {
         self.before = std::mem::replace(&mut self.now, self.latency.stages()?);
         self.account = self.latency.account()?;
+        self.told.names.learn(&self.now);
         if let Some(irqs) = &mut self.irqs {
             irqs.read()?;
             interrupts::add_cost(&mut self.account.0, irqs.cost_ns());
@@ -92,19 +111,18 @@ impl Counted for Ways<'_, '_> {
     }
 
     fn lines(&self, since: Since) -> Vec<Stage> {
-        let stages = self.now.iter().map(|stage| {
-            let same = |other: &&Stage| other.direction == stage.direction && other.ends == stage.ends;
-            match self.before.iter().find(same).filter(|_| since == Since::Interval) {
-                Some(before) => Stage { times: stage.times.since(&before.times), ..*stage },
-                None => stage.clone(),
-            }
+        let before = self.before.iter().filter(|_| since == Since::Interval);
+        let before: HashMap<_, _> = before.map(|stage| (groups::identity(stage), stage)).collect();
+        let stages = self.now.iter().map(|stage| match before.get(&groups::identity(stage)) {
+            Some(before) => Stage { times: stage.times.since(&before.times), ..stage.clone() },
+            None => stage.clone(),
         });
-        stages.filter(|stage| stage.times.count() > 0).collect()
+        self.told.by.arrange(stages.filter(|stage| stage.times.count() > 0).collect())
     }
 
     /// Of the whole way: each packet took it once.
     fn packets(stage: &Stage) -> u64 {
-        if stage.ends.is_none() { stage.times.count() } else { 0 }
+        packets(stage)
     }
 
     fn write(&mut self, stages: &[Stage], since: Since, span: Span) {
@@ -118,9 +136,10 @@ impl Counted for Ways<'_, '_> {
                 from,
                 to,
                 mechanism: stage.ends.map(|(_, to)| self.latency.mechanism(to).name()),
-                ..Record::default()
+                ..self.told.names.record(stage.group.as_deref())
             };
-            self.outputs.write_group(&record.timed(&stage.times), Self::packets(stage));
+            let row = StageRow { stage: record.timed(&stage.times), shown: self.told.by.shown };
+            self.outputs.write_group(&row, packets(stage));
         }
         if let Some(irqs) = &self.irqs {
             irqs.write(&mut self.outputs, since, (time, span));
@@ -128,14 +147,30 @@ impl Counted for Ways<'_, '_> {
     }
 
     fn title(&self) -> String {
-        self.title.clone()
+        self.told.title.clone()
     }
 
     fn table(&self, stages: &[Stage], _: Option<&[Stage]>, _: Duration, width: Option<usize>) -> String {
         if stages.is_empty() {
             return "No packet with data over TCP or UDP came to the end of its way.\n".to_owned();
         }
-        table::render(stages, text::style(self.run.terminal), width)
+        let style = text::style(self.run.terminal);
+        let Told { by, names, .. } = &self.told;
+        if !by.asked() {
+            return table::render(stages, style, width);
+        }
+        let mut out = String::new();
+        for group in groups::apart(stages) {
+            let heading = match &group[0].group {
+                Some(group) => by.heading(names.record(Some(group))),
+                None => OVERFLOW.to_owned(),
+            };
+            out.push_str(if out.is_empty() { "" } else { "\n" });
+            style.paint(&mut out, &heading, Ink::Strong);
+            out.push('\n');
+            out.push_str(&table::render(group, style, width));
+        }
+        out
     }
 
     fn below(&self, since: Since) -> String {

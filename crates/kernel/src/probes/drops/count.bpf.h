@@ -3,27 +3,9 @@
 #ifndef PLUMB_DROPS_COUNT_BPF_H
 #define PLUMB_DROPS_COUNT_BPF_H
 
+#include "flow.bpf.h"
 #include "packet.bpf.h"
 #include "table.bpf.h"
-
-static __always_inline void flow_keep(struct flow_key *flow)
-{
-	if (!(config.keys & DROPS_KEY_SRC_IP))
-		__builtin_memset(flow->src, 0, sizeof(flow->src));
-	if (!(config.keys & DROPS_KEY_DST_IP))
-		__builtin_memset(flow->dst, 0, sizeof(flow->dst));
-	if (!(config.keys & DROPS_KEY_SRC_PORT))
-		flow->src_port = 0;
-	if (!(config.keys & DROPS_KEY_DST_PORT))
-		flow->dst_port = 0;
-	if (!(config.keys & DROPS_KEY_PROTOCOL))
-		flow->protocol = 0;
-	/* What only says which of these are there must not tell groups apart that look the same. */
-	if (!(config.keys & (DROPS_KEY_SRC_PORT | DROPS_KEY_DST_PORT)))
-		flow->has_ports = 0;
-	if (!(config.keys & (DROPS_KEY_SRC_IP | DROPS_KEY_DST_IP)))
-		flow->version = config.keys & DROPS_KEY_PROTOCOL && flow->version ? 4 : 0;
-}
 
 /* The ethertype of what goes by the same name; address families of include/linux/socket.h. */
 static __always_inline __u16 socket_ethertype(__u8 family)
@@ -40,7 +22,7 @@ static __always_inline void drop_details(struct drop *d, void *ctx, const struct
 		drop_headers(d, &h);
 	if (config.keys & DROPS_KEYS_FLOW) {
 		out->flow = h.flow;
-		flow_keep(&out->flow);
+		flow_keep(&out->flow, config.keys);
 	}
 	if (config.keys & DROPS_KEYS_SOCKET && d->sk && socket_is_full(d->sk)) {
 		out->has_socket = 1;

@@ -16,11 +16,11 @@ enum drops_const {
 
 /* Grouping keys beyond reason, location, interface and namespace. */
 enum drops_key {
-	DROPS_KEY_SRC_IP = 1 << 0,
-	DROPS_KEY_DST_IP = 1 << 1,
-	DROPS_KEY_SRC_PORT = 1 << 2,
-	DROPS_KEY_DST_PORT = 1 << 3,
-	DROPS_KEY_PROTOCOL = 1 << 4,
+	DROPS_KEY_SRC_IP = FLOW_SRC_IP,
+	DROPS_KEY_DST_IP = FLOW_DST_IP,
+	DROPS_KEY_SRC_PORT = FLOW_SRC_PORT,
+	DROPS_KEY_DST_PORT = FLOW_DST_PORT,
+	DROPS_KEY_PROTOCOL = FLOW_PROTOCOL,
 	DROPS_KEY_PID = 1 << 5,
 	DROPS_KEY_COMM = 1 << 6,
 	DROPS_KEY_UID = 1 << 7,
@@ -28,7 +28,7 @@ enum drops_key {
 	DROPS_KEY_CPU = 1 << 9,
 	DROPS_KEY_FAMILY = 1 << 10,
 	DROPS_KEY_STACK = 1 << 11,
-	DROPS_KEYS_FLOW = 0x1f,
+	DROPS_KEYS_FLOW = FLOW_PARTS,
 	DROPS_KEYS_SOCKET = DROPS_KEY_UID | DROPS_KEY_CGROUP,
 	DROPS_KEYS_PROCESS = DROPS_KEY_PID | DROPS_KEY_COMM,
 	/* The keys that live in the entry: the CPU is the bank. */

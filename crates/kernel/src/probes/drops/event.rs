@@ -1,8 +1,8 @@
 //! One dropped packet, decoded from the ring: total on any bytes.
 
-use crate::wire::{self, WrongSize, drop_event, drops_context, drops_known, flow_key, tunnel_kind};
+use crate::flow::Flow;
+use crate::wire::{self, WrongSize, drop_event, drops_context, drops_known, tunnel_kind};
 use plumb_records::column::Link;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A dropped packet: numbers, addresses and bytes; `None` is unknown or not applicable.
 #[derive(Clone, Copy, Debug)]
@@ -12,40 +12,6 @@ pub struct Event<'a> {
     interface: Name,
     stack: &'a [u8],
     captured: &'a [u8],
-}
-
-/// Addresses, ports and protocol of a packet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// Source address.
-    pub src: Option<IpAddr>,
-    /// Destination address.
-    pub dst: Option<IpAddr>,
-    /// Source port.
-    pub src_port: Option<u16>,
-    /// Destination port.
-    pub dst_port: Option<u16>,
-    /// IP protocol after extension headers.
-    pub protocol: Option<u8>,
-}
-
-impl Flow {
-    /// The kernel side's flow key, which says by `version` and `has_ports` what it holds.
-    pub(super) fn of(key: &flow_key) -> Self {
-        let address = |bytes: [u8; 16]| match key.version {
-            4 => Some(IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))),
-            6 => Some(IpAddr::V6(Ipv6Addr::from(bytes))),
-            _ => None,
-        };
-        let port = |port| (key.has_ports != 0).then_some(port);
-        Self {
-            src: address(key.src),
-            dst: address(key.dst),
-            src_port: port(key.src_port),
-            dst_port: port(key.dst_port),
-            protocol: (key.version != 0).then_some(key.protocol),
-        }
-    }
 }
 
 /// Bytes of a name's field (TASK_COMM_LEN, IFNAMSIZ), and of its text where every byte becomes U+FFFD.

@@ -1,7 +1,8 @@
 //! The per-CPU banks of groups, merged over CPUs.
 
 use super::config::{Config, Key};
-use super::event::{Flow, Name, in_softirq};
+use super::event::{Name, in_softirq};
+use crate::flow::Flow;
 use crate::mapped::Mapped;
 use crate::support;
 use crate::wire::{drop_details, drop_group, drop_place, drops_const, drops_counters};

@@ -9,7 +9,7 @@ mod event;
 mod groups;
 
 pub use config::{Config, Key};
-pub use event::{Event, Flow};
+pub use event::Event;
 pub use groups::Group;
 
 use crate::error::Error;

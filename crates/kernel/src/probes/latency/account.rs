@@ -47,6 +47,7 @@ pub(super) fn sum(counts: &[latency_counters], skipped: u64, undecoded: u64) -> 
         ledger.seen += count.seen;
         ledger.filtered += count.filtered + count.faster;
         ledger.sampled_out += count.sampled_out;
+        ledger.ungrouped += count.ungrouped;
         ledger.emitted += count.emitted;
         ledger.lost_kernel += count.lost_ring;
         ledger.lost_table_full += count.no_room + of(latency_outcome::LATENCY_NO_ROOM);

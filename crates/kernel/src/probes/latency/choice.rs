@@ -1,13 +1,13 @@
 //! Which programs serve the hooks on this kernel.
 
-use super::config::Config;
+use super::config::{Config, shards};
 use super::hooks::{Hook, Mechanism, POINTS, Point, Program};
 use super::irq::Irqs;
 use super::skeleton::OpenLatencySkel;
 use crate::error::{Class, Error};
 use crate::session;
 use crate::support;
-use crate::wire::latency_config;
+use crate::wire::{latency_config, latency_const};
 use libbpf_rs::skel::OpenSkel;
 use std::collections::BTreeSet;
 
@@ -95,11 +95,18 @@ pub(super) fn configure(
         None => open.maps.irq_cpus.set_autocreate(false),
     }
     .map_err(failed)?;
+    let shards = shards()?;
+    open.maps.latency_groups.set_max_entries(config.groups().max(1)).map_err(failed)?;
+    let times = (config.group_stages() * shards.0).max(1);
+    open.maps.latency_group_times.set_max_entries(times).map_err(failed)?;
+    if config.keys.iter().any(|key| key.is_place()) {
+        open.maps.latency_places.set_max_entries(latency_const::LATENCY_PLACES.0).map_err(failed)?;
+    }
     let allowed = Allowed::find(config)?;
     if let Some(data) = open.maps.rodata_data.as_mut() {
         let recv_length = u8::from(allowed.tracepoints.contains(&"sock_recv_length"));
-        data.config =
-            bytemuck::cast(latency_config { recv_length, irq: u8::from(irqs.is_some()), ..config.wire() });
+        let irq = u8::from(irqs.is_some());
+        data.config = bytemuck::cast(latency_config { recv_length, irq, ..config.wire(shards) });
     }
     let choice = choose(&allowed)?;
     let chosen: BTreeSet<&str> = choice.programs.iter().map(|(_, program)| program.name).collect();

@@ -1,9 +1,12 @@
 //! What the probe is asked to do, and the kernel-side words for it.
 
+use super::groups::Key;
 use super::hooks::Mechanism;
+use crate::error::{Class, Error};
 use crate::filter;
 use crate::ring::Wakeup;
-use crate::wire::{latency_config, wakeup_mode};
+use crate::wire::{histogram, latency_config, latency_const, wakeup_mode};
+use libbpf_rs::num_possible_cpus;
 use plumb_records::filter::Filter;
 use std::time::Duration;
 
@@ -11,6 +14,9 @@ use std::time::Duration;
 const JOURNEYS: u32 = 16384;
 /// Thirty thousand events.
 const RING: u32 = 8 << 20;
+
+/// Groups, where nothing else is asked for.
+const GROUPS: u32 = 32;
 
 /// What is watched.
 #[derive(Clone, Debug)]
@@ -21,6 +27,10 @@ pub struct Config {
     pub sample: u32,
     /// Journeys under way at once, rounded up to a power of two; `None` chooses.
     pub journeys: Option<u32>,
+    /// What groups are told apart by; without effect on `events`.
+    pub keys: Vec<Key>,
+    /// How many groups there may be, up to [`Config::GROUPS_MAX`]; `None` chooses.
+    pub groups: Option<u32>,
     /// The only mechanism beside tracepoints; `None`: the best that there is.
     pub mechanism: Option<Mechanism>,
     /// A record per packet whose way took at least this long, rather than histograms.
@@ -32,6 +42,28 @@ pub struct Config {
 }
 
 impl Config {
+    /// The largest number of groups.
+    pub const GROUPS_MAX: u32 = 1024;
+
+    /// Groups that there may be; 0 where none were asked for.
+    pub(super) fn groups(&self) -> u32 {
+        match self.keys.is_empty() {
+            true => 0,
+            false => self.groups.unwrap_or(GROUPS).clamp(1, Self::GROUPS_MAX),
+        }
+    }
+
+    /// Histograms of groups' stages.
+    pub(super) fn group_stages(&self) -> u32 {
+        self.groups() * latency_const::LATENCY_GROUP_STAGES.0
+    }
+
+    /// Bytes that the histograms of groups take on this machine; 0 without groups.
+    pub fn group_bytes(&self) -> Result<u64, Error> {
+        let histograms = u64::from(self.group_stages()) * u64::from(shards()?.0);
+        Ok(histograms * size_of::<histogram>() as u64)
+    }
+
     pub(super) fn journeys(&self) -> u32 {
         self.journeys.unwrap_or(JOURNEYS).clamp(2, 1 << 20).next_power_of_two()
     }
@@ -42,8 +74,13 @@ impl Config {
         if self.events.is_some() { asked.next_power_of_two() } else { 4096 }
     }
 
-    pub(super) fn wire(&self) -> latency_config {
+    /// `shards`: see [`shards`].
+    pub(super) fn wire(&self, (shards, shared): (u32, bool)) -> latency_config {
         latency_config {
+            keys: self.keys.iter().fold(0, |keys, key| keys | key.bit()),
+            group_stages: self.group_stages(),
+            shards: shards - 1,
+            shared: u8::from(shared),
             filter: filter::config_of(&self.filter),
             mask: self.journeys() - 1,
             sample: self.sample,
@@ -57,4 +94,12 @@ impl Config {
             ..latency_config::default()
         }
     }
+}
+
+/// How many histograms a group's stage has, a power of two, and whether CPUs share one.
+pub(super) fn shards() -> Result<(u32, bool), Error> {
+    let failed = |why| Error::new(Class::Failed, "cannot count the CPUs", why);
+    let cpus = num_possible_cpus().map_err(failed)? as u32;
+    let most = latency_const::LATENCY_SHARDS.0;
+    Ok((cpus.next_power_of_two().min(most), cpus > most))
 }

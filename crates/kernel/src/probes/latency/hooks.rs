@@ -1,7 +1,7 @@
 //! The hooks: where packets are stamped, by what, and what they mean. docs/latency.md tells the same to people.
 
 /// Where a packet is stamped, in the order in which it gets there: `enum latency_hook`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hook {
     /// The handler of the interrupt that raised NET_RX begins.
     Interrupt = 1,
@@ -250,7 +250,9 @@ mod tests {
     #[test]
     fn the_documentation_has_every_hook() {
         let text = include_str!("../../../../../docs/latency.md");
-        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+        let section = text.lines().skip_while(|line| *line != "## Hooks").skip(1);
+        let section = section.take_while(|line| !line.starts_with("## "));
+        let rows: Vec<&str> = section.filter(|line| line.starts_with("| `")).collect();
         let named: Vec<&str> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
         assert_eq!(named, Hook::ALL.map(Hook::name));
         // These end journeys and stamp nothing.

@@ -262,7 +262,7 @@ fn unread(why: impl std::fmt::Display) -> Error {
 }
 
 /// A name up to its 0. What is not UTF-8 is replaced.
-fn text<C: Copy + Into<i64>>(name: &[C]) -> String {
+pub(super) fn text<C: Copy + Into<i64>>(name: &[C]) -> String {
     let bytes: Vec<u8> = name.iter().map(|byte| (*byte).into() as u8).take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }

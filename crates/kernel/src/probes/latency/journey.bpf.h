@@ -4,15 +4,13 @@
 #ifndef PLUMB_LATENCY_JOURNEY_BPF_H
 #define PLUMB_LATENCY_JOURNEY_BPF_H
 
-#include "state.bpf.h"
+#include "stages.bpf.h"
 
 enum journey_flag {
 	JOURNEY_OUT_OF_ORDER = 1 << 0,
 	JOURNEY_CROSSED = 1 << 1, /* to the other end of a veth */
 	JOURNEY_FULL = 1 << 2,	  /* it came by more hooks than it has room for */
 };
-
-#define STAMP_TIME (((__u64)1 << LATENCY_HOOK_SHIFT) - 1)
 
 static __always_inline void stamp_at(struct latency_journey *journey, enum latency_hook hook, __u64 time)
 {
@@ -47,53 +45,34 @@ static __always_inline __u64 last_time(const struct latency_journey *journey)
 	return journey->stamps[at & (LATENCY_STAMPS - 1)] & STAMP_TIME;
 }
 
-/* The histogram of a pair of hooks; the first packet between them gets it. */
-static __always_inline struct histogram *stage_times(__u32 direction, __u32 from, __u32 to)
-{
-	__u32 place = ((direction & 3) * LATENCY_HOOKS + (from & (LATENCY_HOOKS - 1))) * LATENCY_HOOKS +
-		      (to & (LATENCY_HOOKS - 1));
-	__u32 *number = bpf_map_lookup_elem(&latency_stages, &place), fresh;
-
-	if (!number)
-		return (void *)0;
-	if (!*number) {
-		fresh = __sync_fetch_and_add(&stages_used, 1) + 1;
-		/* Two CPUs at once: the second one's number stays unused. */
-		if (fresh <= LATENCY_STAGES_MAX)
-			__sync_val_compare_and_swap(number, 0, fresh);
-	}
-	fresh = *number - 1;
-	return bpf_map_lookup_elem(&latency_times, &fresh);
-}
-
-static __always_inline void stage_add(struct latency_counters *count, __u32 direction, __u64 from, __u64 to)
-{
-	struct histogram *times =
-		stage_times(direction, from >> LATENCY_HOOK_SHIFT, to >> LATENCY_HOOK_SHIFT);
-
-	if (times)
-		hist_add(times, (to - from) & STAMP_TIME);
-	else
-		count->no_stage++;
-}
-
 /* Counts the stages of a journey, and the whole of it from hook 0 to hook 0. */
 __noinline int journey_count(struct latency_journey *journey)
 {
 	struct latency_counters *count = counters();
+	struct latency_stages *group = (void *)0;
+	__u64 first, last;
 	__u32 stamps;
 
 	if (!journey || !count)
 		return 0;
 	stamps = journey->count;
+	if (stamps < 2 || stamps > LATENCY_STAMPS)
+		return 0;
+	first = journey->stamps[0] & STAMP_TIME;
+	last = journey->stamps[(stamps - 1) & (LATENCY_STAMPS - 1)] & STAMP_TIME;
+	if (config.keys)
+		group = group_of(journey);
+	/* The whole way first: a packet that has no room there is in no group. */
+	if (group && !stage_times(group, journey->direction, 0, 0))
+		group = (void *)0;
+	if (config.keys && !group)
+		count->ungrouped++;
+	stage_add(count, group, journey->direction, first, last);
 	for (__u32 i = 1; i < LATENCY_STAMPS; i++) {
 		if (i >= stamps)
 			break;
-		stage_add(count, journey->direction, journey->stamps[i - 1], journey->stamps[i]);
+		stage_add(count, group, journey->direction, journey->stamps[i - 1], journey->stamps[i]);
 	}
-	if (stamps > 1 && stamps <= LATENCY_STAMPS)
-		stage_add(count, journey->direction, journey->stamps[0] & STAMP_TIME,
-			  journey->stamps[(stamps - 1) & (LATENCY_STAMPS - 1)] & STAMP_TIME);
 	return 0;
 }
 

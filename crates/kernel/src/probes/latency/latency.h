@@ -15,7 +15,11 @@ enum latency_const {
 	LATENCY_SENDS = 8,	  /* send calls that a socket remembers */
 	LATENCY_HOOK_SHIFT = 58,  /* a stamp is a hook's number above nanoseconds, which last nine years */
 	LATENCY_SCAN = 64,	  /* packets of a socket that one event looks at */
-	LATENCY_READS = 4,	  /* datagrams that one event finds read at most */
+	LATENCY_GROUP_STAGES =
+		32,	       /* histograms for each group; one that needs more takes what others leave */
+	LATENCY_SHARDS = 8,    /* histograms of a group's stage at most: CPUs beyond share them */
+	LATENCY_PLACES = 1024, /* interfaces, or namespaces, whose names are known */
+	LATENCY_READS = 4,     /* datagrams that one event finds read at most */
 };
 
 /* Where a packet is stamped, in the order in which it gets there. */
@@ -67,6 +71,51 @@ enum latency_outcome {
 	LATENCY_OUTCOMES = 9,
 };
 
+/* Keys of groups; those of a flow are enum flow_part. */
+enum latency_key {
+	LATENCY_KEY_SRC_IP = FLOW_SRC_IP,
+	LATENCY_KEY_DST_IP = FLOW_DST_IP,
+	LATENCY_KEY_SRC_PORT = FLOW_SRC_PORT,
+	LATENCY_KEY_DST_PORT = FLOW_DST_PORT,
+	LATENCY_KEY_PROTOCOL = FLOW_PROTOCOL,
+	LATENCY_KEY_FAMILY = 1 << 5, /* the IP version */
+	LATENCY_KEY_INTERFACE = 1 << 6,
+	LATENCY_KEY_NETNS = 1 << 7,
+	LATENCY_KEY_CPU = 1 << 8,
+	LATENCY_KEYS_PLACE = LATENCY_KEY_INTERFACE | LATENCY_KEY_NETNS,
+};
+
+/* What a group's packets have in common; what is no key is zero. */
+struct latency_group {
+	struct flow_key flow;
+	__u64 netns; /* cookie */
+	__u32 ifindex;
+	__u32 cpu; /* of the first hook */
+};
+_Static_assert(sizeof(struct latency_group) == 56, "no hidden padding");
+
+/* An interface or, with index 0, a namespace: how it is called in a table. */
+struct latency_place {
+	__u64 netns; /* cookie */
+	__u32 ifindex;
+	__u32 _pad;
+};
+_Static_assert(sizeof(struct latency_place) == 16, "no hidden padding");
+
+struct latency_place_names {
+	__u64 first_ns; /* CLOCK_MONOTONIC of its first packet */
+	__u8 interface[WIRE_IFNAME];
+	__u32 netns; /* inode */
+	__u32 _pad;
+};
+_Static_assert(sizeof(struct latency_place_names) == 32, "no hidden padding");
+
+/* Of each direction and pair of hooks the histogram's number plus one; 0: none yet. */
+struct latency_stages {
+	__u32 numbers[4 * LATENCY_HOOKS * LATENCY_HOOKS];
+};
+_Static_assert(sizeof(struct latency_stages) == 16384, "words");
+
 /* A packet on its way. */
 struct latency_journey {
 	__u64 key;   /* address and kind, 0: free */
@@ -75,7 +124,8 @@ struct latency_journey {
 	__u64 sk;    /* whose readers were woken for it */
 	__u64 skb;   /* its address, where its key is its socket's */
 	__u32 ifindex;
-	__u32 cpu;
+	__u16 cpu;	 /* that gave it to a driver last */
+	__u16 first_cpu; /* that of its first hook */
 	__u32 sequence;
 	__u32 end_sequence;
 	struct flow_key flow;
@@ -97,10 +147,11 @@ struct latency_counters {
 	__u64 no_stage; /* stages that found no histogram */
 	__u64 emitted;
 	__u64 lost_ring;
-	__u64 faster; /* than what events were asked for */
+	__u64 faster;	 /* than what events were asked for */
+	__u64 ungrouped; /* counted, but in no group */
 	__u64 outcomes[LATENCY_OUTCOMES];
 };
-_Static_assert(sizeof(struct latency_counters) == 136, "words");
+_Static_assert(sizeof(struct latency_counters) == 144, "words");
 
 /* A packet at the end of its way. */
 struct latency_event {
@@ -112,14 +163,18 @@ _Static_assert(sizeof(struct latency_event) == 240, "no hidden padding");
 
 struct latency_config {
 	struct filter_config filter;
-	__u32 mask;	  /* journeys in the table, a power of two, less 1 */
-	__u32 sample;	  /* take up one packet in so many */
-	__u64 slower_ns;  /* events of ways that took at least this long */
-	__u8 recv_length; /* recvmsg's end has a tracepoint: sock_recv_length, 6.3 */
-	__u8 events;	  /* a record per packet instead of histograms */
-	__u8 wakeup;	  /* enum wakeup_mode */
-	__u8 irq;	  /* packets are joined to interrupts and softirqs */
-	__u8 _pad[4];
+	__u32 mask;	    /* journeys in the table, a power of two, less 1 */
+	__u32 sample;	    /* take up one packet in so many */
+	__u64 slower_ns;    /* events of ways that took at least this long */
+	__u32 keys;	    /* enum latency_key; 0: no groups */
+	__u32 group_stages; /* histograms of groups' stages */
+	__u32 shards;	    /* histograms of a group's stage, a power of two, less 1 */
+	__u8 recv_length;   /* recvmsg's end has a tracepoint: sock_recv_length, 6.3 */
+	__u8 events;	    /* a record per packet instead of histograms */
+	__u8 wakeup;	    /* enum wakeup_mode */
+	__u8 shared;	    /* a group's histogram is written by several CPUs */
+	__u8 irq;	    /* packets are joined to interrupts and softirqs */
+	__u8 _pad[7];
 };
 
 #endif

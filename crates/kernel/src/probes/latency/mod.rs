@@ -6,12 +6,14 @@ mod account;
 mod choice;
 mod config;
 mod event;
+mod groups;
 mod hooks;
 pub mod irq;
 
 pub use account::Outcomes;
 pub use config::Config;
 pub use event::{Ended, Event};
+pub use groups::{Group, Key};
 pub use hooks::{Hook, Mechanism};
 
 use crate::error::{Class, Error};
@@ -29,6 +31,7 @@ use plumb_records::ledger::Ledger;
 use skeleton::{LatencySkel, LatencySkelBuilder};
 use std::cell::Cell;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 
 skeleton!("latency");
 
@@ -46,7 +49,7 @@ pub(crate) fn tracepoints() -> impl Iterator<Item = &'static str> {
 }
 
 /// Which way packets went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// To this host.
     Receive = 1,
@@ -72,6 +75,8 @@ impl Direction {
 /// Times between two hooks that follow each other on some packets' way.
 #[derive(Clone, Debug)]
 pub struct Stage {
+    /// The group of the packets; `None` where groups were not asked for, and of packets in none.
+    pub group: Option<Rc<Group>>,
     /// Which way the packets went.
     pub direction: Direction,
     /// Its two ends; `None` for the whole way.
@@ -84,7 +89,7 @@ pub struct Stage {
 pub struct Latency<'obj> {
     skel: Box<LatencySkel<'obj>>,
     links: Vec<Link>,
-    stages: Mapped,
+    shards: u32,
     control: Mapped,
     wakeup: Wakeup,
     undecoded: Cell<u64>,
@@ -100,12 +105,11 @@ impl<'obj> Latency<'obj> {
         let mut open = session::open(PROBE, LatencySkelBuilder::default(), storage)?;
         let choice = choice::configure(&mut open, config, irqs)?;
         let skel = Box::new(session::load(PROBE, open)?);
-        let stages = Mapped::new(&skel.maps.latency_stages, false)?;
         let control = Mapped::new(&skel.maps.latency_wake, true)?;
         Ok(Self {
             skel,
             links: Vec::new(),
-            stages,
+            shards: config::shards()?.0,
             control,
             wakeup: config.wakeup,
             undecoded: Cell::new(0),
@@ -151,37 +155,36 @@ impl<'obj> Latency<'obj> {
         reached.map_or(Mechanism::Tracepoint, |(_, program)| program.mechanism)
     }
 
-    /// The times so far, in the order of the ways; the whole way comes last in its direction.
+    /// The times so far, those of a group together, in the order of the ways; the whole way comes last in its direction.
+    /// What is in no group comes last.
     pub fn stages(&self) -> Result<Vec<Stage>, Error> {
-        let hooks = latency_const::LATENCY_HOOKS.0 as usize;
+        let maps = &self.skel.maps;
         let mut stages = Vec::new();
-        for direction in Direction::ALL {
-            let number =
-                |from: usize, to: usize| self.number((direction as usize * hooks + from) * hooks + to);
-            let mut ends: Vec<(Hook, Hook)> =
-                Hook::ALL.iter().flat_map(|from| Hook::ALL.map(|to| (*from, to))).collect();
-            ends.sort_by_key(|(from, to)| from.place(*to));
-            for (from, to) in ends {
-                if let Some(number) = number(from as usize, to as usize) {
-                    stages.push(Stage { direction, ends: Some((from, to)), times: self.times(number)? });
-                }
-            }
-            if let Some(number) = number(0, 0) {
-                stages.push(Stage { direction, ends: None, times: self.times(number)? });
-            }
+        for key in maps.latency_groups.keys() {
+            let Some(group) = Group::of(&key, &maps.latency_places) else { continue };
+            let numbers = maps.latency_groups.lookup(&key, MapFlags::ANY).map_err(unread)?;
+            let group = Some(Rc::new(group));
+            stages.extend(staged(&numbers.unwrap_or_default(), &group, |number| self.group_times(number))?);
         }
+        let numbers = maps.latency_stages.lookup(&0_u32.to_ne_bytes(), MapFlags::ANY).map_err(unread)?;
+        stages.extend(staged(&numbers.unwrap_or_default(), &None, |number| self.times(number))?);
         Ok(stages)
-    }
-
-    /// The number of a pair's histogram.
-    fn number(&self, place: usize) -> Option<u32> {
-        let number: u64 = self.stages.read(place, 0)?;
-        (number as u32).checked_sub(1)
     }
 
     fn times(&self, number: u32) -> Result<Histogram, Error> {
         let mut all = Histogram::default();
         for times in per_cpu::<histogram>(&self.skel.maps.latency_times, number)? {
+            all.merge(&times.into());
+        }
+        Ok(all)
+    }
+
+    fn group_times(&self, number: u32) -> Result<Histogram, Error> {
+        let mut all = Histogram::default();
+        for place in number * self.shards..(number + 1) * self.shards {
+            let map = &self.skel.maps.latency_group_times;
+            let found = map.lookup(&place.to_ne_bytes(), MapFlags::ANY).map_err(unread)?;
+            let times: histogram = wire::read(&found.unwrap_or_default()).map_err(unread)?;
             all.merge(&times.into());
         }
         Ok(all)
@@ -221,10 +224,37 @@ impl<'obj> Latency<'obj> {
     }
 }
 
+/// The stages that have a histogram. `numbers`: a struct latency_stages.
+fn staged(
+    numbers: &[u8],
+    group: &Option<Rc<Group>>,
+    times: impl Fn(u32) -> Result<Histogram, Error>,
+) -> Result<Vec<Stage>, Error> {
+    let hooks = latency_const::LATENCY_HOOKS.0 as usize;
+    let (numbers, _) = numbers.as_chunks::<4>();
+    let mut ways: Vec<(Hook, Hook)> =
+        Hook::ALL.iter().flat_map(|from| Hook::ALL.map(|to| (*from, to))).collect();
+    ways.sort_by_key(|(from, to)| from.place(*to));
+    let mut stages = Vec::new();
+    for direction in Direction::ALL {
+        for ends in ways.iter().copied().map(Some).chain([None]) {
+            let (from, to) = ends.map_or((0, 0), |(from, to)| (from as usize, to as usize));
+            let number = numbers.get((direction as usize * hooks + from) * hooks + to);
+            // One more than the number; 0: none.
+            if let Some(number) = number.and_then(|number| u32::from_ne_bytes(*number).checked_sub(1)) {
+                stages.push(Stage { group: group.clone(), direction, ends, times: times(number)? });
+            }
+        }
+    }
+    Ok(stages)
+}
+
+fn unread(why: impl std::fmt::Display) -> Error {
+    Error::new(Class::Failed, "cannot read the latency counters", why)
+}
+
 fn per_cpu<W: bytemuck::AnyBitPattern>(map: &impl MapCore, key: u32) -> Result<Vec<W>, Error> {
-    let failed = |why: String| Error::new(Class::Failed, "cannot read the latency counters", why);
-    let found =
-        map.lookup_percpu(&key.to_ne_bytes(), MapFlags::ANY).map_err(|error| failed(error.to_string()))?;
-    let values = found.ok_or_else(|| failed(format!("there is no entry {key}")))?;
-    values.iter().map(|bytes| wire::read(bytes).map_err(|error| failed(error.to_string()))).collect()
+    let found = map.lookup_percpu(&key.to_ne_bytes(), MapFlags::ANY).map_err(unread)?;
+    let values = found.ok_or_else(|| unread(format!("there is no entry {key}")))?;
+    values.iter().map(|bytes| wire::read(bytes).map_err(unread)).collect()
 }

@@ -79,10 +79,12 @@ static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, 
 		count->no_room++;
 		return (void *)0;
 	}
+	if (config.keys & LATENCY_KEYS_PLACE)
+		group_place(skb, cookie);
 	journey->id = count->seen << 12 | (bpf_get_smp_processor_id() & 0xfff);
 	journey->netns = cookie;
 	journey->ifindex = skb->dev->ifindex;
-	journey->cpu = bpf_get_smp_processor_id();
+	journey->cpu = journey->first_cpu = bpf_get_smp_processor_id();
 	journey->sequence = packet.sequence;
 	journey->end_sequence = packet.sequence + packet.payload;
 	journey->flow = packet.flow;

@@ -36,14 +36,45 @@ struct {
 	__type(value, struct histogram);
 } latency_times SEC(".maps");
 
-/* Of each direction and pair of hooks the histogram's number plus one; 0: none yet. */
+/* One element: of what is in no group. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 4 * LATENCY_HOOKS * LATENCY_HOOKS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct latency_stages);
 } latency_stages SEC(".maps");
+
+/* Of each group. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set before load */
+	__type(key, struct latency_group);
+	__type(value, struct latency_stages);
+} latency_groups SEC(".maps");
+
+/* What a group begins with, which does not fit on a stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct latency_stages);
+} latency_no_stages SEC(".maps");
+
+/* By a number that latency_groups has, times config.shards + 1. Not one for each CPU: many groups on a large
+ * machine would take gigabytes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set before load */
+	__type(key, __u32);
+	__type(value, struct histogram);
+} latency_group_times SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set before load */
+	__type(key, struct latency_place);
+	__type(value, struct latency_place_names);
+} latency_places SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -58,7 +89,7 @@ struct {
 	__type(value, struct ring_control);
 } latency_wake SEC(".maps");
 
-__u32 stages_used = 0;
+__u32 stages_used = 0, group_stages_used = 0;
 
 /* What this CPU is at. */
 struct latency_cpu {
