@@ -27,16 +27,16 @@ fn data_behind_a_hole_waits_for_order() -> TestResult {
     for (setting, value) in [("net.ipv4.tcp_sack", "0"), ("net.ipv4.tcp_reordering", "100")] {
         scene.lab.sender().sysctl(setting, value)?;
     }
-    for v6 in [false, true] {
-        seen(|| holds(&scene, v6)).with_context(|| format!("IPv6: {v6}"))?;
+    for (v6, mechanism) in [(false, "tp_btf"), (true, "tp_btf"), (false, "fentry"), (true, "kprobe")] {
+        seen(|| holds(&scene, v6, mechanism)).with_context(|| format!("IPv6: {v6}, {mechanism}"))?;
     }
     Ok(())
 }
 
-fn holds(scene: &Scene, v6: bool) -> TestResult {
+fn holds(scene: &Scene, v6: bool, mechanism: &str) -> TestResult {
     let receiver = scene.lab.receiver();
     let (mut client, mut server) = scene.connect(v6)?;
-    let plumb = scene.plumb(&["--dport", "7007"])?.start()?;
+    let plumb = scene.plumb(&["--dport", "7007", "--mechanism", mechanism])?.start()?;
     let reader = thread::spawn(move || {
         let read = server.read_exact(&mut [0; LOST + BEHIND * MESSAGE]);
         read.map(|()| Instant::now())
@@ -55,16 +55,22 @@ fn holds(scene: &Scene, v6: bool) -> TestResult {
     receiver.nft("delete table inet hole")?;
     // The sender tries again once its timer is over: 200 ms at least (RFC 6298, with the kernel's minimum).
     let read = reader.join().expect("a reader")?;
-    let records = plumb.stop()?.records()?;
+    let finished = plumb.stop()?;
+    let refused = finished.stderr.contains(&format!("refuses {mechanism}"));
+    let records = finished.records()?;
     let real = read - sent[BEHIND / 2];
     ensure!(real > HELD, "the hole was filled after {real:?}");
-    // Before 6.3 nothing tells when a socket can be read.
-    let known = samples(&records, "rx", "readable", "woken") > 0;
+    // Before 6.3 no tracepoint tells when a socket can be read.
+    let session = records.of("session").next().context("a session")?;
+    let known =
+        ["sk_data_ready", "sock_def_readable"].iter().any(|hook| session["mechanisms"][hook].is_string());
     let to = if known { "in_order" } else { "copied" };
-    let waiting = stage(&records, "rx", "socket", to)?;
+    // Tracepoints do not tell when TCP's slow path begins.
+    let from = if mechanism == "tp_btf" || refused { "socket" } else { "data_queue" };
+    let waiting = stage(&records, "rx", from, to)?;
     ensure!(!known || waiting["samples"] == BEHIND, "{waiting}, of {BEHIND}: {records:#?}");
     ensure!(near(median(waiting)?, real), "{waiting}, not {real:?}");
-    nowhere_else(&records, "rx", "socket", to, real)?;
+    nowhere_else(&records, "rx", from, to, real)?;
     nowhere_else(&records, "tx", "", "", real)?;
     ensure!(records.ledger()?["complete"] == true, "{}", records.ledger()?);
     Ok(())

@@ -70,7 +70,7 @@ fn lockdown_leaves_the_tracepoints() {
         choice.missing,
         [
             "this kernel refuses fentry (load: Operation not permitted); left out, with the stages around them as one: \
-             ip, local, transport, transport_out, ip_out, and for a part of the packets socket, send",
+             ip, local, transport, data_queue, transport_out, ip_out, and for a part of the packets socket, send",
             "this kernel has no tracepoint sk_data_ready; left out, with the stages around them as one: readable",
         ]
     );

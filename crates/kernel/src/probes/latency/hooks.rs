@@ -21,6 +21,8 @@ pub enum Hook {
     Transport = 8,
     /// Its socket was found.
     Socket = 9,
+    /// TCP's slow path begins with its data.
+    DataQueue = 10,
     /// The hole before its data is filled.
     InOrder = 11,
     /// The socket can be read.
@@ -53,7 +55,7 @@ pub enum Hook {
 
 impl Hook {
     /// Every hook, in its order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Interrupt,
         Self::Raised,
         Self::Softirq,
@@ -63,6 +65,7 @@ impl Hook {
         Self::Local,
         Self::Transport,
         Self::Socket,
+        Self::DataQueue,
         Self::InOrder,
         Self::Readable,
         Self::Woken,
@@ -91,6 +94,7 @@ impl Hook {
             Self::Local => "local",
             Self::Transport => "transport",
             Self::Socket => "socket",
+            Self::DataQueue => "data_queue",
             Self::InOrder => "in_order",
             Self::Readable => "readable",
             Self::Woken => "woken",
@@ -216,6 +220,7 @@ pub(super) const POINTS: &[Point] = &[
     needs!("on_tcp", "tcp_probe", Some(Hook::Socket)),
     may!(Some(Hook::Socket), "in_sock4_f" Fentry "udp_queue_rcv_skb", "in_sock4_k" Kprobe "udp_queue_rcv_skb"),
     may!(Some(Hook::Socket), "in_sock6_f" Fentry "udpv6_queue_rcv_skb", "in_sock6_k" Kprobe "udpv6_queue_rcv_skb"),
+    may!(Some(Hook::DataQueue), "in_data_f" Fentry "tcp_data_queue", "in_data_k" Kprobe "tcp_data_queue"),
     may!(Some(Hook::Readable), "on_readable" Tracepoint "sk_data_ready", "on_readable_f" Fentry "sock_def_readable"),
     may!(Some(Hook::Woken), "on_waking" Tracepoint "sched_waking"),
     may!(Some(Hook::Running), "on_switch" Tracepoint "sched_switch"),

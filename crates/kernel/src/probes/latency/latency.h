@@ -35,6 +35,7 @@ enum latency_hook {
 	LATENCY_LOCAL = 7,	    /* ip_local_deliver, ip6_input */
 	LATENCY_TRANSPORT = 8,	    /* tcp_v4_rcv, udp_rcv, and those of IPv6 */
 	LATENCY_SOCKET = 9,	    /* the socket's protocol begins with it: tcp_rcv_established */
+	LATENCY_DATA_QUEUE = 10,    /* tcp_data_queue */
 	LATENCY_IN_ORDER = 11,	    /* the hole before its data is filled */
 	LATENCY_READABLE = 12,	    /* sk_data_ready */
 	LATENCY_WOKEN = 13,	    /* the reader was woken for it */
@@ -122,7 +123,7 @@ struct latency_journey {
 	__u64 id;    /* of the packet, unlike any other's of the run */
 	__u64 netns; /* cookie */
 	__u64 sk;    /* whose readers were woken for it */
-	__u64 skb;   /* its address, where its key is its socket's */
+	__u64 skb;   /* its address when its key became its socket's */
 	__u32 ifindex;
 	__u16 cpu;	 /* that gave it to a driver last */
 	__u16 first_cpu; /* that of its first hook */

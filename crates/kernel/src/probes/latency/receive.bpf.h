@@ -106,6 +106,7 @@ static __always_inline int receive_tcp(struct sock *sk, struct sk_buff *skb)
 	journey = waiting_add(journey, key, address_of(sk));
 	if (!journey)
 		return 0;
+	journey->skb = address_of(skb);
 	/* GRO and a backlog may have added to it; a FIN has a number and no data; what begins beyond what was
 	 * received waits for a hole. */
 	if (bpf_probe_read_kernel(&flags, 1, skb->head + skb->transport_header + 13))
@@ -113,6 +114,20 @@ static __always_inline int receive_tcp(struct sock *sk, struct sk_buff *skb)
 	journey->end_sequence = end - (flags & 1);
 	if (after(journey->sequence, tcp->rcv_nxt))
 		journey->flags |= JOURNEY_OUT_OF_ORDER;
+	return 0;
+}
+
+/* TCP's slow path has a packet, the one that came to its socket last. */
+static __always_inline int receive_slowly(__u64 sk, __u64 skb)
+{
+	struct waiting *waiting = waiting_find(sk);
+	struct latency_journey *journey;
+
+	if (!waiting || waiting->head == waiting->tail)
+		return 0;
+	journey = journey_find(waiting_key(sk, waiting->tail - 1));
+	if (journey && journey->skb == skb && last_hook(journey) == LATENCY_SOCKET)
+		stamp(journey, LATENCY_DATA_QUEUE);
 	return 0;
 }
 
