@@ -43,6 +43,17 @@ pub struct Spread {
     pub max: Option<u64>,
 }
 
+/// The values of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The smallest value that is in it.
+    pub start: u64,
+    /// The smallest that is above it; `None` of what is too large for a bucket.
+    pub end: Option<u64>,
+    /// How many there are.
+    pub count: u64,
+}
+
 impl Spread {
     /// What tables call them.
     pub const NAMES: [&'static str; 6] = ["mean", "p50", "p90", "p99", "p99.9", "max"];
@@ -166,6 +177,27 @@ impl Histogram {
         }
     }
 
+    /// Values by powers of two, from the first range with values to the last one; below 2 there is one range.
+    pub fn doublings(&self) -> Vec<Range> {
+        let mut ranges: Vec<Range> = (0..BITS)
+            .map(|bit| Range {
+                start: if bit == 0 { 0 } else { 1 << bit },
+                end: Some(1 << (bit + 1)),
+                count: 0,
+            })
+            .collect();
+        for (bucket, count) in self.buckets.iter().enumerate() {
+            if let Some(range) = ranges.get_mut(bounds(bucket).0.max(1).ilog2() as usize) {
+                range.count += count;
+            }
+        }
+        ranges.push(Range { start: 1 << BITS, end: None, count: self.overflow });
+        let last = ranges.iter().rposition(|range| range.count > 0).map_or(0, |last| last + 1);
+        ranges.truncate(last);
+        let first = ranges.iter().position(|range| range.count > 0).unwrap_or(0);
+        ranges.split_off(first)
+    }
+
     /// The value that so many thousandths of all values do not exceed (nearest rank), within 1/32; `None` without
     /// values.
     pub fn percentile(&self, thousandths: u64) -> Option<u64> {
@@ -261,6 +293,19 @@ mod tests {
             prop_assert_eq!(histogram.percentile(1000).unwrap().abs_diff(histogram.max) * 32 <= histogram.max, true);
             let count = values.len() as u64;
             prop_assert_eq!(histogram.mean().unwrap(), (values.iter().sum::<u64>() + count / 2) / count);
+        }
+
+        #[test]
+        fn each_value_is_in_its_range(values in proptest::collection::vec(any::<u64>(), 0..50)) {
+            let values: Vec<u64> = values.iter().enumerate().map(|(at, value)| value >> (at * 7 % 64)).collect();
+            let ranges = of(&values).doublings();
+            let inside = |range: &Range| {
+                values.iter().filter(|value| **value >= range.start && range.end.is_none_or(|end| **value < end)).count()
+            };
+            prop_assert!(ranges.iter().all(|range| range.count == inside(range) as u64));
+            prop_assert_eq!(ranges.iter().map(|range| range.count).sum::<u64>(), values.len() as u64);
+            prop_assert!(ranges.windows(2).all(|pair| pair[0].end == Some(pair[1].start)));
+            prop_assert!(ranges.first().is_none_or(|range| range.count > 0));
         }
 
         #[test]

@@ -19,6 +19,9 @@ pub struct Latency {
     /// interrupts, softirqs and NAPI polls of the whole machine, whatever the filter
     #[arg(long)]
     pub irq: bool,
+    /// Also the distribution of each stage's times, in powers of two, below the table
+    #[arg(long, conflicts_with = "events")]
+    pub histogram: bool,
     #[command(flatten)]
     pub grouping: Grouping,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod counting;
 mod groups;
+mod histogram;
 mod interrupts;
 mod streaming;
 mod table;
@@ -47,6 +48,10 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let filter = filter(&arguments.filter)?;
     check(arguments, &filter)?;
     support::require("latency")?;
+    if arguments.histogram && matches!(run.stdout, Stdout::Records(_)) {
+        return Err(Failure::arguments("--histogram is a text, and standard output gets records")
+            .help("write the records to a file: -o FILE"));
+    }
     let by = By::resolve(&arguments.grouping)?;
     let filters = describe(&arguments.filter, &filter);
     let mut signals = Signals::install()?;
@@ -95,7 +100,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         let writer = Writer::new(&run, outputs, ReasonNames::new(reasons), ready, clock_offset);
         writer.observe((&mut latency, &mut irqs), &mut signals, &mut command)?
     } else {
-        let told = Told { by, names, title };
+        let told = Told { by, names, title, histogram: arguments.histogram };
         let mut ways = Ways::new(&run, (latency, irqs), outputs, told, ready, clock_offset);
         let seen = counted::observe(&run, ready, &mut ways, &mut signals, &mut command)?;
         let (outputs, outcomes, lost) = ways.into_end();

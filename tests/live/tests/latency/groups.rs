@@ -176,12 +176,25 @@ fn room_that_is_missing_is_told() -> TestResult {
     let scene = Scene::new()?;
     seen(|| {
         let port = PORT.to_string();
-        let args = ["latency", "--port", &port, "--mechanism", "tp_btf", "--by", "src_port", "--groups", "1"];
+        let args = [
+            "latency",
+            "--port",
+            &port,
+            "--mechanism",
+            "tp_btf",
+            "--by",
+            "src_port",
+            "--groups",
+            "1",
+            "--histogram",
+        ];
         let plumb = Plumb::new(&args)?.start()?;
         exchange(&scene, Over::Udp, false, EXCHANGES)?;
         let finished = plumb.stop()?;
         let (text, why) = (&finished.stdout, &finished.stderr);
         ensure!(text.contains("\n(no room among the groups)\n"), "{text}");
+        // Both groups have their distributions.
+        ensure!(text.matches("\nreceived, total\n").count() == 2, "{text}");
         ensure!(why.contains(&format!("{} packets found no room", 2 * EXCHANGES)), "{why}");
         Ok(())
     })
@@ -193,6 +206,7 @@ fn what_would_have_no_effect_is_refused() -> TestResult {
     for (args, words) in [
         (&["--by", "flags"] as &[&str], ["no key \"flags\"", "keys are: flow, interface"]),
         (&["--groups", "3"], ["--by", "required"]),
+        (&["--histogram"], ["--histogram", "records"]),
         (&["--by", "cpu", "--groups", "2000"], ["--groups", "1024"]),
         (&["--by", "cpu", "--events"], ["--by", "--events"]),
     ] {

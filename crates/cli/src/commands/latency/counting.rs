@@ -2,7 +2,7 @@
 
 use super::groups::{self, By, Names};
 use super::interrupts::{self, Table};
-use super::table;
+use super::{histogram, table};
 use crate::account;
 use crate::clock::{Moment, Span};
 use crate::counted::{Counted, Since};
@@ -14,7 +14,7 @@ use plumb_kernel::probes::latency::irq::{Irqs, Lost};
 use plumb_kernel::probes::latency::{Latency, Outcomes, Stage};
 use plumb_records::latency::{Stage as Record, StageRow};
 use plumb_records::ledger::Ledger;
-use plumb_sinks::text::Ink;
+use plumb_sinks::text::{Ink, Style};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub struct Told {
     pub by: By,
     pub names: Names,
     pub title: String,
+    /// With the distribution of each stage.
+    pub histogram: bool,
 }
 
 /// Packets of a stage, counted once: those of the whole way.
@@ -74,6 +76,17 @@ impl<'a, 'obj> Ways<'a, 'obj> {
     /// After the end: the outputs, what became of the packets, and what the table of interrupts lacks.
     pub fn into_end(self) -> (Outputs, Outcomes, Option<Lost>) {
         (self.outputs, self.account.1, self.irqs.map(|irqs| irqs.lost()))
+    }
+}
+
+impl Ways<'_, '_> {
+    /// The tables of a group, or of all packets.
+    fn tables(&self, stages: &[Stage], style: Style, width: Option<usize>) -> String {
+        let mut out = table::render(stages, style, width);
+        if self.told.histogram {
+            out.push_str(&histogram::render(stages, style, width));
+        }
+        out
     }
 }
 
@@ -157,7 +170,7 @@ impl Counted for Ways<'_, '_> {
         let style = text::style(self.run.terminal);
         let Told { by, names, .. } = &self.told;
         if !by.asked() {
-            return table::render(stages, style, width);
+            return self.tables(stages, style, width);
         }
         let mut out = String::new();
         for group in groups::apart(stages) {
@@ -168,7 +181,7 @@ impl Counted for Ways<'_, '_> {
             out.push_str(if out.is_empty() { "" } else { "\n" });
             style.paint(&mut out, &heading, Ink::Strong);
             out.push('\n');
-            out.push_str(&table::render(group, style, width));
+            out.push_str(&self.tables(group, style, width));
         }
         out
     }

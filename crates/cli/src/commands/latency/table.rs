@@ -32,7 +32,8 @@ pub fn render(stages: &[Stage], style: Style, width: Option<usize>) -> String {
     table.render(width, style)
 }
 
-fn name(direction: Direction) -> &'static str {
+/// What packets of a direction are called.
+pub fn name(direction: Direction) -> &'static str {
     match direction {
         Direction::Receive => "received",
         Direction::Transmit => "sent",
@@ -40,15 +41,19 @@ fn name(direction: Direction) -> &'static str {
     }
 }
 
+/// What a stage is called.
+pub fn label(stage: &Stage, style: Style) -> String {
+    let arrow = if style.unicode { "→" } else { "->" };
+    match stage.ends {
+        Some((from, to)) => format!("{} {arrow} {}", from.name(), to.name()),
+        None => "total".to_owned(),
+    }
+}
+
 fn cells(stage: &Stage, way: &'static str, sum: u64, style: Style) -> Vec<Cell> {
     let times = &stage.times;
-    let (from, to) = ends(stage);
-    let arrow = if style.unicode { "→" } else { "->" };
-    let (label, ink) = match stage.ends {
-        Some(_) => (format!("{from} {arrow} {to}"), Ink::Plain),
-        None => ("total".to_owned(), Ink::Strong),
-    };
-    let mut cells = vec![Cell::new(way, Ink::Strong), Cell::new(label, ink)];
+    let ink = if stage.ends.is_some() { Ink::Plain } else { Ink::Strong };
+    let mut cells = vec![Cell::new(way, Ink::Strong), Cell::new(label(stage, style), ink)];
     cells.push(units::count(times.count()).into());
     cells.extend(text::times(&times.spread()));
     let bar = if stage.ends.is_some() { bar(times.sum, sum, style) } else { String::new() };
@@ -58,10 +63,15 @@ fn cells(stage: &Stage, way: &'static str, sum: u64, style: Style) -> Vec<Cell> 
 
 /// How much of all packets' time was spent here.
 fn bar(part: u64, whole: u64, style: Style) -> String {
-    let length = u128::from(part) * u128::from(BAR) / u128::from(whole.max(1));
-    let block = if style.unicode { "█" } else { "#" };
-    let bar = block.repeat(usize::try_from(length).unwrap_or_default());
+    let bar = blocks(part, whole, BAR, style);
     format!("{bar} {}", units::percent(part, whole)).trim_start().to_owned()
+}
+
+/// A bar for a part of what has one of `longest` characters.
+pub fn blocks(part: u64, whole: u64, longest: u64, style: Style) -> String {
+    let length = u128::from(part) * u128::from(longest) / u128::from(whole.max(1));
+    let block = if style.unicode { "█" } else { "#" };
+    block.repeat(usize::try_from(length).unwrap_or_default())
 }
 
 /// What became of the packets, in words.
