@@ -106,22 +106,32 @@ static __always_inline int filter_comm_is(const volatile __u8 *want, const __u8 
 	return a[0] == b[0] && a[1] == b[1];
 }
 
+/* A process by its number, and by its name. */
+static __always_inline int filter_task(filter_t *f, __u32 pid, const __u8 *comm)
+{
+	if (f->n_pids && !FILTER_ANY(i, f->n_pids, f->pids[i] == pid))
+		return 0;
+	return !f->n_comms || FILTER_ANY(i, f->n_comms, filter_comm_is(f->comms[i], comm));
+}
+
+/* A socket by its user and its cgroup. */
+static __always_inline int filter_owner(filter_t *f, __u32 uid, __u64 cgroup)
+{
+	if (f->n_uids && !FILTER_ANY(i, f->n_uids, f->uids[i] == uid))
+		return 0;
+	return !f->n_cgroups || FILTER_ANY(i, f->n_cgroups, f->cgroups[i] == cgroup);
+}
+
+/* The running process. */
 static __always_inline int filter_process(filter_t *f)
 {
 	__u8 comm[WIRE_COMM] __attribute__((aligned(8))) = {};
-	__u32 pid;
 
-	if (f->n_pids) {
-		pid = bpf_get_current_pid_tgid() >> 32;
-		if (!FILTER_ANY(i, f->n_pids, f->pids[i] == pid))
-			return 0;
-	}
-	if (f->n_comms) {
+	if (!f->n_pids && !f->n_comms)
+		return 1;
+	if (f->n_comms)
 		bpf_get_current_comm(comm, sizeof(comm));
-		if (!FILTER_ANY(i, f->n_comms, filter_comm_is(f->comms[i], comm)))
-			return 0;
-	}
-	return 1;
+	return filter_task(f, bpf_get_current_pid_tgid() >> 32, comm);
 }
 
 #endif

@@ -63,6 +63,7 @@ plain_bytes!(
     latency_event,
     latency_group,
     latency_journey,
+    latency_owner,
     latency_place,
     latency_place_names,
     ring_control,

@@ -104,6 +104,10 @@ crate::record! {
         dst_port: Option<u16> as Id, "destination port";
         protocol: u8 as Id, "IP protocol number";
         length_bytes: u32 as Bytes, "length of the packet at its first hook, from the network header on; of what GSO splits later or GRO has merged the sum";
+        pid: Option<u32> as Id, "process that read the packet or sent it; null where that is not known";
+        comm: Option<&'a str> as Text, "its name";
+        uid: Option<u32> as Id, "owner of the packet's socket; null where it came to none";
+        cgroup: Option<u64> as Id, "cgroup id of the packet's socket";
     }
 }
 crate::plain_row!(Journey<'_>);

@@ -6,6 +6,7 @@
 pub mod machine;
 mod object;
 mod plumb;
+pub mod process;
 mod records;
 
 pub use object::Object;

@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let events = arguments.each.events;
     let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, events, verbose)?;
     let filter = filter(&arguments.filter)?;
-    check(arguments, &filter)?;
+    check(arguments)?;
     support::require("latency")?;
     if arguments.histogram && matches!(run.stdout, Stdout::Records(_)) {
         return Err(Failure::arguments("--histogram is a text, and standard output gets records")
@@ -163,7 +163,7 @@ fn title(hooks: &[Attached], filters: &[String]) -> String {
 }
 
 /// Refuses what would have no effect.
-fn check(arguments: &Arguments, filter: &Filter) -> Outcome<()> {
+fn check(arguments: &Arguments) -> Outcome<()> {
     let output = &arguments.output;
     let file = output.output.as_ref().map(|output| output.format);
     if file == Some(Format::Pcapng) || output.format == Some(FormatWord::Pcapng) {
@@ -171,17 +171,5 @@ fn check(arguments: &Arguments, filter: &Filter) -> Outcome<()> {
             Failure::arguments("plumb latency captures no packets for pcapng").help("use json or csv")
         );
     }
-    let words = [
-        ("--pid", filter.pids.len()),
-        ("--comm", filter.comms.len()),
-        ("--cgroup", filter.cgroups.len()),
-        ("--uid", filter.uids.len()),
-    ];
-    match words.into_iter().find(|(_, given)| *given > 0) {
-        Some((word, _)) => Err(Failure::arguments(format!(
-            "{word} has no meaning where a packet is taken up: its socket is not known yet"
-        ))
-        .help("filter by addresses and ports")),
-        None => Ok(()),
-    }
+    Ok(())
 }

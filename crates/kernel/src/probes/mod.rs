@@ -2,6 +2,7 @@
 
 pub mod drops;
 pub mod latency;
+mod name;
 pub mod xdp;
 
 /// A probe as tables and checks know it.

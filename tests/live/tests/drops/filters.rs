@@ -82,7 +82,7 @@ fn a_process_id_keeps_what_that_process_sent() -> TestResult {
     let pids = [format!("--pid {}", one.pid()), format!("--pid {},{}", two.pid(), one.pid())];
     let cases: Vec<Case> = pids.iter().map(|words| Case::new(lab.sender(), words)).collect::<Result<_>>()?;
     check(&lab, lab.sender(), &cases, || {
-        guard(lab.sender(), "output", || Ok(one.go().and_then(|()| two.go())))??;
+        guard(lab.sender(), "output", || Ok(one.go().and_then(|_| two.go())))??;
         Ok(7)
     })
 }

@@ -50,12 +50,6 @@ fn a_sample_leaves_the_rest_out() -> TestResult {
 }
 
 #[test]
-fn a_filter_that_needs_the_socket_is_refused() -> TestResult {
-    let scene = Scene::new()?;
-    scene.plumb(&["--uid", "0"])?.finish()?.failed_with(2, &["--uid", "addresses and ports"])
-}
-
-#[test]
 fn each_mechanism_gives_whole_ways() -> TestResult {
     let scene = Scene::new()?;
     for mechanism in ["tp_btf", "fentry", "kprobe"] {

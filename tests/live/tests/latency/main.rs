@@ -14,4 +14,5 @@ mod interrupts;
 mod joined;
 mod journeys;
 mod off_cpu;
+mod processes;
 mod scene;

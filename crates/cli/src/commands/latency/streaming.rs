@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
         let (netns_cookie, ifindex) = event.place();
         let (src, dst) = event.addresses();
         let (src_port, dst_port) = event.ports();
-        let ended = event.ended();
+        let (ended, process, socket) = (event.ended(), event.process(), event.socket());
         let journey = Journey {
             time: Moment(first).time(self.clock_offset),
             packet_id: event.id(),
@@ -104,6 +104,10 @@ impl<'a> Writer<'a> {
             dst_port: Some(dst_port),
             protocol: event.protocol(),
             length_bytes: event.length(),
+            pid: process.map(|(pid, _)| pid),
+            comm: process.map(|(_, comm)| comm),
+            uid: socket.map(|(uid, _)| uid),
+            cgroup: socket.map(|(_, cgroup)| cgroup),
         };
         self.batch
             .write_with(&mut self.outputs, &journey, |out, style| waterfall::stages(out, &journey, style));

@@ -5,7 +5,7 @@ use plumb_sinks::text::events::Part;
 use plumb_sinks::text::{Style, units};
 
 /// The line about the packet.
-pub const HEAD: [Part; 7] = [
+pub const HEAD: [Part; 9] = [
     Part::Plain("time"),
     Part::Strong("direction"),
     Part::Flow(""),
@@ -13,6 +13,8 @@ pub const HEAD: [Part; 7] = [
     Part::Strong("ended"),
     Part::Plain("reason"),
     Part::Named("total_ns"),
+    Part::Named("pid"),
+    Part::Plain("comm"),
 ];
 
 /// Characters of the whole way.

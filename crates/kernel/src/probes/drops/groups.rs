@@ -1,9 +1,10 @@
 //! The per-CPU banks of groups, merged over CPUs.
 
 use super::config::{Config, Key};
-use super::event::{Name, in_softirq};
+use super::event::in_softirq;
 use crate::flow::Flow;
 use crate::mapped::Mapped;
+use crate::probes::name::Name;
 use crate::support;
 use crate::wire::{drop_details, drop_group, drop_place, drops_const, drops_counters};
 use bytemuck::Zeroable;

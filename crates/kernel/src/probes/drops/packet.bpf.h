@@ -4,6 +4,7 @@
 #define PLUMB_DROPS_PACKET_BPF_H
 
 #include "parse.bpf.h"
+#include "sock.bpf.h"
 #include "state.bpf.h"
 
 /* The packet as the filters and both modes see it. */
@@ -17,15 +18,6 @@ struct drop {
 	__u16 ethertype;
 	__u8 socket_family;
 };
-
-/* A socket that is no request or time-wait entry, which have no owner: the states of
- * include/net/tcp_states.h. */
-static __always_inline int socket_is_full(struct sock *sk)
-{
-	__u8 state = sk->__sk_common.skc_state;
-
-	return state != 6 /* TCP_TIME_WAIT */ && state != 12 /* TCP_NEW_SYN_RECV */;
-}
 
 enum netns_const {
 	/* The inodes of namespaces are given from here on, the lowest that is free: include/linux/proc_ns.h,
@@ -148,18 +140,6 @@ static __always_inline void drop_headers(const struct drop *d, struct headers *h
 	h->vlan = parse_tags(&h->cursor, &h->cursor.at, &h->ethertype);
 	if (!parse_network(&h->cursor, h->cursor.at, h->ethertype, &h->flow, &h->next))
 		h->tcp_flags = parse_transport(&h->cursor, &h->next, &h->flow);
-}
-
-static __always_inline __u32 socket_uid(struct sock *sk)
-{
-	return sk->sk_uid.val;
-}
-
-static __always_inline __u64 socket_cgroup(struct sock *sk)
-{
-	struct cgroup *cgroup = sk->sk_cgrp_data.cgroup;
-
-	return cgroup ? cgroup->kn->id : 0;
 }
 
 /* Softirq, hard interrupt and NMI bits of include/linux/preempt.h: in any of them `current` is a bystander. A

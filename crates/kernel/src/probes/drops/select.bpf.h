@@ -52,11 +52,7 @@ static __always_inline int socket_passes(struct sock *sk)
 		return 1;
 	if (!sk || !socket_is_full(sk))
 		return 0;
-	if (f->n_uids && !FILTER_ANY(i, f->n_uids, f->uids[i] == socket_uid(sk)))
-		return 0;
-	if (f->n_cgroups && !FILTER_ANY(i, f->n_cgroups, f->cgroups[i] == socket_cgroup(sk)))
-		return 0;
-	return 1;
+	return filter_owner(f, f->n_uids ? socket_uid(sk) : 0, f->n_cgroups ? socket_cgroup(sk) : 0);
 }
 
 static __always_inline int headers_pass(const struct drop *d)

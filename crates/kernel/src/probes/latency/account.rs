@@ -45,7 +45,7 @@ pub(super) fn sum(counts: &[latency_counters], skipped: u64, undecoded: u64) -> 
     for count in counts {
         let of = |outcome: latency_outcome| count.outcomes[outcome.0 as usize];
         ledger.seen += count.seen;
-        ledger.filtered += count.filtered + count.faster;
+        ledger.filtered += count.filtered + count.faster + of(latency_outcome::LATENCY_FILTERED);
         ledger.sampled_out += count.sampled_out;
         ledger.ungrouped += count.ungrouped;
         ledger.emitted += count.emitted;
@@ -92,5 +92,9 @@ mod tests {
         let (ledger, outcomes) = sum(&[count], 0, 2);
         assert_eq!((ledger.emitted, ledger.lost_user, ledger.filtered), (23, 2, 40));
         assert_eq!((outcomes.under_way, ledger.seen), (12, ledger.accounted()));
+        // Somebody else's, which was known late: no longer on its way.
+        count.outcomes[latency_outcome::LATENCY_FILTERED.0 as usize] = 5;
+        let (ledger, outcomes) = sum(&[count], 0, 0);
+        assert_eq!((ledger.filtered, outcomes.under_way, ledger.seen), (45, 7, ledger.accounted()));
     }
 }

@@ -28,6 +28,8 @@ struct Allowed {
     /// Why fentry and kprobes are refused.
     fentry: Option<String>,
     kprobe: Option<String>,
+    /// Whether packets' processes are asked for.
+    process: bool,
 }
 
 impl Allowed {
@@ -54,6 +56,7 @@ impl Allowed {
             forced: config.mechanism,
             fentry,
             kprobe,
+            process: config.wants_process(),
         })
     }
 
@@ -120,7 +123,7 @@ pub(super) fn configure(
 fn choose(allowed: &Allowed) -> Result<Choice, Error> {
     let mut programs = Vec::new();
     let mut lost: Vec<(Hook, String)> = Vec::new();
-    for point in POINTS {
+    for point in POINTS.iter().filter(|point| allowed.process || !point.process) {
         match point.programs.iter().find(|program| allowed.obstacle(program).is_none()) {
             Some(program) => programs.push((point, program)),
             None => {

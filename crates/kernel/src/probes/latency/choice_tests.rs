@@ -14,6 +14,7 @@ fn kernel(has: impl Fn(&str) -> bool) -> Allowed {
         forced: None,
         fentry: None,
         kprobe: Some("fentry is better".to_owned()),
+        process: true,
     }
 }
 
@@ -127,6 +128,13 @@ fn any_function_and_any_other_tracepoint_may_be_missing() {
         }
     }
     assert!(choose(&kernel(|name| name != "nothing")).unwrap().missing.is_empty());
+}
+
+#[test]
+fn processes_cost_programs_only_where_they_are_asked_for() {
+    let choice = choose(&Allowed { process: false, ..kernel(|_| true) }).unwrap();
+    let (without, all) = (choice.programs.len(), POINTS.len());
+    assert!(without < all && choice.programs.iter().all(|(point, _)| !point.process));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::hooks::Mechanism;
 use crate::error::{Class, Error};
 use crate::filter;
 use crate::ring::Wakeup;
-use crate::wire::{histogram, latency_config, latency_const, wakeup_mode};
+use crate::wire::{histogram, latency_config, latency_const, owner_part, wakeup_mode};
 use libbpf_rs::num_possible_cpus;
 use plumb_records::filter::Filter;
 use std::time::Duration;
@@ -74,6 +74,28 @@ impl Config {
         if self.events.is_some() { asked.next_power_of_two() } else { 4096 }
     }
 
+    /// Whether the filter asks for a packet's process, and for its socket.
+    fn filters_owner(&self) -> (bool, bool) {
+        let Filter { pids, comms, uids, cgroups, .. } = &self.filter;
+        (!pids.is_empty() || !comms.is_empty(), !uids.is_empty() || !cgroups.is_empty())
+    }
+
+    /// Whether packets' processes are noted: for the filter, and for events.
+    pub(super) fn wants_process(&self) -> bool {
+        self.filters_owner().0 || self.events.is_some()
+    }
+
+    /// The same of users and cgroups.
+    fn wants_socket(&self) -> bool {
+        self.filters_owner().1 || self.events.is_some()
+    }
+
+    fn owners(&self) -> u32 {
+        let part = |wanted: bool, part: owner_part| if wanted { part.0 } else { 0 };
+        part(self.wants_process(), owner_part::OWNER_PROCESS)
+            | part(self.wants_socket(), owner_part::OWNER_SOCKET)
+    }
+
     /// `shards`: see [`shards`].
     pub(super) fn wire(&self, (shards, shared): (u32, bool)) -> latency_config {
         latency_config {
@@ -86,6 +108,8 @@ impl Config {
             sample: self.sample,
             slower_ns: self.events.map_or(0, |least| u64::try_from(least.as_nanos()).unwrap_or(u64::MAX)),
             events: u8::from(self.events.is_some()),
+            owners: self.owners() as u8,
+            owned: u8::from(self.filters_owner() != (false, false)),
             wakeup: match self.wakeup {
                 Wakeup::Adaptive => wakeup_mode::WAKEUP_ADAPTIVE,
                 Wakeup::Busy | Wakeup::Interval(_) => wakeup_mode::WAKEUP_NEVER,

@@ -1,7 +1,10 @@
 //! One packet at the end of its way.
 
 use super::{Direction, Hook};
-use crate::wire::{self, WrongSize, latency_const, latency_event, latency_outcome};
+use crate::probes::name::Name;
+use crate::wire::{
+    self, WrongSize, journey_flag, latency_const, latency_event, latency_journey, latency_outcome,
+};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const HOOK_SHIFT: u32 = latency_const::LATENCY_HOOK_SHIFT.0;
@@ -10,6 +13,7 @@ const HOOK_SHIFT: u32 = latency_const::LATENCY_HOOK_SHIFT.0;
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
     raw: latency_event,
+    comm: Name,
 }
 
 /// What ended a packet's way.
@@ -49,7 +53,8 @@ impl Ended {
 impl Event {
     /// Reads a record of the ring.
     pub fn decode(bytes: &[u8]) -> Result<Self, WrongSize> {
-        Ok(Self { raw: wire::read(bytes)? })
+        let raw: latency_event = wire::read(bytes)?;
+        Ok(Self { raw, comm: Name::of(&raw.journey.owner.comm) })
     }
 
     /// Number of the packet, unlike any other's of the run.
@@ -109,6 +114,18 @@ impl Event {
         (self.raw.journey.flow.src_port, self.raw.journey.flow.dst_port)
     }
 
+    /// Process that reads the packet or sent it, and its name; `None` where that is not known.
+    pub fn process(&self) -> Option<(u32, &str)> {
+        let pid = self.raw.journey.owner.pid;
+        (pid != 0).then(|| (pid, self.comm.text()))
+    }
+
+    /// Owner and cgroup id of the packet's socket; `None` where no socket is known.
+    pub fn socket(&self) -> Option<(u32, u64)> {
+        let latency_journey { owner, flags, .. } = &self.raw.journey;
+        (u32::from(*flags) & journey_flag::JOURNEY_HAS_SOCKET.0 != 0).then_some((owner.uid, owner.cgroup))
+    }
+
     /// Length of the packet at its first hook, from the network header on.
     pub fn length(&self) -> u32 {
         self.raw.journey.length
@@ -127,7 +144,7 @@ mod tests {
             prop_assert_eq!(event.is_ok(), bytes.len() == size_of::<latency_event>());
             if let Ok(event) = event {
                 prop_assert!(event.stamps().count() <= 16);
-                let _ = (event.direction(), event.ended(), event.addresses());
+                let _ = (event.direction(), event.ended(), event.addresses(), event.process(), event.socket());
             }
         }
     }

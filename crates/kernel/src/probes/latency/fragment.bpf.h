@@ -34,8 +34,7 @@ static __always_inline int receive_reassembled(struct latency_journey *journey, 
 		journey_end(journey, key, LATENCY_NO_ROOM);
 		return 1;
 	}
-	/* All but the key. */
-	__builtin_memcpy(&there->id, &journey->id, sizeof(*there) - sizeof(there->key));
+	journey_copy(there, journey);
 	journey->key = 0;
 	return 1;
 }

@@ -169,6 +169,8 @@ pub(super) struct Point {
     pub(super) required: bool,
     /// The hook that is lost without it, at least for a part of the packets, where that is told.
     pub(super) hook: Option<Hook>,
+    /// Whether it serves only to tell whose packets are.
+    pub(super) process: bool,
 }
 
 /// Whether packets' ways begin at this program: one that the kernel skips there is not seen.
@@ -186,7 +188,19 @@ macro_rules! needs {
         needs!($name, $target, None)
     };
     ($name:literal, $target:literal, $hook:expr) => {
-        Point { programs: &[by($name, Mechanism::Tracepoint, $target)], required: true, hook: $hook }
+        Point {
+            programs: &[by($name, Mechanism::Tracepoint, $target)],
+            required: true,
+            hook: $hook,
+            process: false,
+        }
+    };
+}
+
+/// The same, where processes are noted.
+macro_rules! process {
+    ($name:literal, $target:literal) => {
+        Point { process: true, ..needs!($name, $target) }
     };
 }
 
@@ -197,6 +211,7 @@ macro_rules! may {
             programs: &[$(by($name, Mechanism::$mechanism, $target)),+],
             required: false,
             hook: $hook,
+            process: false,
         }
     };
 }
@@ -245,6 +260,9 @@ pub(super) const POINTS: &[Point] = &[
     needs!("on_driven", "net_dev_xmit"),
     needs!("on_consumed", "consume_skb"),
     needs!("on_dropped", "kfree_skb"),
+    // Last, and so attached first: no softirq that began before still runs when the first packet is taken up.
+    process!("on_softirq", "softirq_entry"),
+    process!("on_softirq_done", "softirq_exit"),
 ];
 
 #[cfg(test)]
@@ -260,8 +278,9 @@ mod tests {
         let rows: Vec<&str> = section.filter(|line| line.starts_with("| `")).collect();
         let named: Vec<&str> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
         assert_eq!(named, Hook::ALL.map(Hook::name));
-        // These end journeys and stamp nothing.
-        let silent = ["napi_gro_receive_exit", "inet_sock_set_state", "kfree_skb"];
+        // These end journeys or tell whether a process runs, and stamp nothing.
+        let silent =
+            ["napi_gro_receive_exit", "inet_sock_set_state", "kfree_skb", "softirq_entry", "softirq_exit"];
         for program in POINTS.iter().flat_map(|point| point.programs) {
             let told =
                 silent.contains(&program.target) || rows.iter().any(|row| row.contains(program.target));

@@ -4,13 +4,8 @@
 #ifndef PLUMB_LATENCY_JOURNEY_BPF_H
 #define PLUMB_LATENCY_JOURNEY_BPF_H
 
+#include "owner.bpf.h"
 #include "stages.bpf.h"
-
-enum journey_flag {
-	JOURNEY_OUT_OF_ORDER = 1 << 0,
-	JOURNEY_CROSSED = 1 << 1, /* to the other end of a veth */
-	JOURNEY_FULL = 1 << 2,	  /* it came by more hooks than it has room for */
-};
 
 static __always_inline void stamp_at(struct latency_journey *journey, enum latency_hook hook, __u64 time)
 {
@@ -76,6 +71,14 @@ __noinline int journey_count(struct latency_journey *journey)
 	return 0;
 }
 
+/* All but the key. */
+static __always_inline void journey_copy(struct latency_journey *to, const struct latency_journey *from)
+{
+	__builtin_memcpy(&to->id, &from->id, sizeof(*to) - sizeof(to->key) - sizeof(to->owner));
+	if (config.owners)
+		to->owner = from->owner;
+}
+
 static __always_inline __u64 journey_time(const struct latency_journey *journey)
 {
 	return last_time(journey) - (journey->stamps[0] & STAMP_TIME);
@@ -119,9 +122,10 @@ static __always_inline void journey_end_because(struct latency_journey *journey,
 	/* Two CPUs may end it at once. */
 	if (__sync_val_compare_and_swap(&journey->key, key, KEY_ENDING) != key)
 		return;
-	/* Its stages are not known to the end. */
-	if (journey->flags & JOURNEY_FULL)
-		outcome = LATENCY_NO_ROOM;
+	if (config.owned && outcome <= LATENCY_UNREAD && !owner_passes(journey))
+		outcome = LATENCY_FILTERED;
+	else if (journey->flags & JOURNEY_FULL)
+		outcome = LATENCY_NO_ROOM; /* its stages are not known to the end */
 	if (config.events && outcome <= LATENCY_UNREAD)
 		journey_stream(journey, outcome, reason);
 	else if (outcome <= LATENCY_FORWARDED)

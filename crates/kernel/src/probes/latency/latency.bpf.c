@@ -163,4 +163,16 @@ int BPF_PROG(on_dropped, struct sk_buff *skb, void *location, int reason)
 	return 0;
 }
 
+SEC("tp_btf/softirq_entry")
+int on_softirq(void *ctx)
+{
+	return owner_softirq(1);
+}
+
+SEC("tp_btf/softirq_exit")
+int on_softirq_done(void *ctx)
+{
+	return owner_softirq(0);
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -69,7 +69,30 @@ enum latency_outcome {
 	LATENCY_UNREAD = 6,	 /* its socket was closed before it was read */
 	LATENCY_STRAYED = 7,	 /* freed unseen: its address belongs to another packet now */
 	LATENCY_NO_ROOM = 8,	 /* for it at its socket, or for its stamps */
-	LATENCY_OUTCOMES = 9,
+	LATENCY_FILTERED = 9,	 /* somebody else's than was asked for */
+	LATENCY_OUTCOMES = 10,
+};
+
+enum journey_flag {
+	JOURNEY_OUT_OF_ORDER = 1 << 0,
+	JOURNEY_CROSSED = 1 << 1,    /* to the other end of a veth */
+	JOURNEY_FULL = 1 << 2,	     /* it came by more hooks than it has room for */
+	JOURNEY_HAS_SOCKET = 1 << 3, /* its owner's uid and cgroup are known */
+};
+
+/* Whose a packet is. */
+struct latency_owner {
+	__u64 cgroup; /* of its socket: id */
+	__u32 uid;    /* likewise */
+	__u32 pid;    /* of the process that reads or sent it; 0: unknown */
+	__u8 comm[WIRE_COMM];
+};
+_Static_assert(sizeof(struct latency_owner) == 32, "four words");
+
+/* What of that is wanted. */
+enum owner_part {
+	OWNER_SOCKET = 1 << 0,
+	OWNER_PROCESS = 1 << 1,
 };
 
 /* Keys of groups; those of a flow are enum flow_part. */
@@ -136,8 +159,9 @@ struct latency_journey {
 	__u8 count; /* of stamps */
 	__u8 _pad[1];
 	__u64 stamps[LATENCY_STAMPS];
+	struct latency_owner owner; /* last: untouched where nobody asks */
 };
-_Static_assert(sizeof(struct latency_journey) == 232, "no hidden padding");
+_Static_assert(sizeof(struct latency_journey) == 264, "no hidden padding");
 
 /* One per CPU. */
 struct latency_counters {
@@ -152,7 +176,7 @@ struct latency_counters {
 	__u64 ungrouped; /* counted, but in no group */
 	__u64 outcomes[LATENCY_OUTCOMES];
 };
-_Static_assert(sizeof(struct latency_counters) == 144, "words");
+_Static_assert(sizeof(struct latency_counters) == 152, "words");
 
 /* A packet at the end of its way. */
 struct latency_event {
@@ -160,7 +184,7 @@ struct latency_event {
 	__u32 reason; /* enum skb_drop_reason, where it was dropped */
 	__u32 outcome;
 };
-_Static_assert(sizeof(struct latency_event) == 240, "no hidden padding");
+_Static_assert(sizeof(struct latency_event) == 272, "no hidden padding");
 
 struct latency_config {
 	struct filter_config filter;
@@ -175,7 +199,9 @@ struct latency_config {
 	__u8 wakeup;	    /* enum wakeup_mode */
 	__u8 shared;	    /* a group's histogram is written by several CPUs */
 	__u8 irq;	    /* packets are joined to interrupts and softirqs */
-	__u8 _pad[7];
+	__u8 owners;	    /* enum owner_part: what of a packet's owner is noted */
+	__u8 owned;	    /* whether the filter asks for it */
+	__u8 _pad[5];
 };
 
 #endif

@@ -42,9 +42,9 @@ pub const NEEDS: &[&str] = &["tp_btf/netif_receive_skb"];
 
 const PROBE: &str = "latency";
 
-/// Every tracepoint that a program of ours may run at.
+/// Every tracepoint that a program of ours may run at while it counts.
 pub(crate) fn tracepoints() -> impl Iterator<Item = &'static str> {
-    let programs = hooks::POINTS.iter().flat_map(|point| point.programs);
+    let programs = hooks::POINTS.iter().filter(|point| !point.process).flat_map(|point| point.programs);
     programs.filter(|program| program.mechanism == Mechanism::Tracepoint).map(|program| program.target)
 }
 

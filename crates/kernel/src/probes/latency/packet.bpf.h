@@ -94,6 +94,7 @@ static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, 
 	journey->skb = 0;
 	journey->flags = 0;
 	journey->count = 0;
+	owner_clear(journey);
 	return journey;
 }
 

@@ -103,7 +103,7 @@ static __always_inline int receive_tcp(struct sock *sk, struct sk_buff *skb)
 				  (void *)skb->cb + bpf_core_field_offset(struct tcp_skb_cb, end_seq)))
 		return 0;
 	stamp(journey, LATENCY_SOCKET);
-	journey = waiting_add(journey, key, address_of(sk));
+	journey = waiting_add(journey, key, sk);
 	if (!journey)
 		return 0;
 	journey->skb = address_of(skb);
@@ -145,9 +145,11 @@ static __always_inline void receive_datagrams(struct sock *sk, __u64 now)
 		stamp_at(journey, LATENCY_READABLE, now);
 		journey->sk = address_of(sk);
 		if (config.recv_length) {
-			journey = waiting_add(journey, key, address_of(sk));
+			journey = waiting_add(journey, key, sk);
 			if (journey)
 				journey->skb = address;
+		} else {
+			owner_socket(journey, sk);
 		}
 		skb = skb->prev;
 	}
@@ -201,6 +203,7 @@ static __always_inline int receive_read(struct sock *sk)
 		}
 		if (journey) {
 			reader_stamp(journey);
+			owner_runs(journey);
 			stamp_at(journey, LATENCY_COPIED, now);
 			journey_end(journey, key, LATENCY_DELIVERED);
 		}
@@ -256,6 +259,7 @@ static __always_inline int receive_datagram_read(struct sock *sk, int length, in
 			if (receive_queued(sk, journey->skb, start))
 				break;
 			reader_stamp(journey);
+			owner_runs(journey);
 			stamp_at(journey, LATENCY_COPIED, now);
 			journey_end(journey, key, LATENCY_DELIVERED);
 		}
@@ -294,6 +298,7 @@ static __always_inline int receive_copied(struct sk_buff *skb)
 
 	if (journey && journey->flow.protocol == PROTOCOL_UDP && last_hook(journey) < LATENCY_WOKEN) {
 		reader_stamp(journey);
+		owner_runs(journey);
 		stamp(journey, LATENCY_COPIED);
 	}
 	return 0;
@@ -313,6 +318,7 @@ static __always_inline void receive_consumed(struct sk_buff *skb)
 	if (journey->flow.protocol == PROTOCOL_UDP && last != LATENCY_COPIED &&
 	    (last == LATENCY_READABLE || !config.recv_length)) {
 		reader_stamp(journey);
+		owner_runs(journey);
 		stamp(journey, LATENCY_COPIED);
 		last = LATENCY_COPIED;
 	}

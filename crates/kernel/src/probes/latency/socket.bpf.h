@@ -5,11 +5,22 @@
 
 #include "journey.bpf.h"
 
+enum sender_const {
+	SENDER_FAR = 1 << 30, /* more than any window, and less than what sequence numbers can compare */
+};
+
 /* What a socket was told to send, and when. */
 struct send {
 	__u64 time;
 	__u32 sequence;
 	__u32 _pad;
+};
+
+/* The process that gave a socket all data since a sequence number. */
+struct sender {
+	__u32 pid; /* 0: none yet */
+	__u32 since;
+	__u8 comm[WIRE_COMM];
 };
 
 /* Packets that wait at a socket have the numbers head to tail - 1; those before `readable` can be read. */
@@ -20,6 +31,7 @@ struct waiting {
 	__u32 readable;
 	__u32 sends;
 	struct send send[LATENCY_SENDS];
+	struct sender sender;
 };
 
 struct {
@@ -59,6 +71,7 @@ static __always_inline int waiting_take(struct waiting *waiting, __u64 sk)
 	if (__sync_val_compare_and_swap(&waiting->sk, before, sk) != before)
 		return 0;
 	waiting->head = waiting->tail = waiting->readable = waiting->sends = 0;
+	waiting->sender.pid = 0;
 	return 1;
 }
 
@@ -83,10 +96,18 @@ static __always_inline int after(__u32 a, __u32 b)
 /* From its address to its socket's queue: what is its journey from now on; null where that was the end of it.
  */
 static __always_inline struct latency_journey *waiting_add(struct latency_journey *journey, __u64 key,
-							   __u64 sk)
+							   struct sock *socket)
 {
-	struct waiting *waiting = waiting_make(sk);
 	struct latency_journey *there = (void *)0;
+	__u64 sk = address_of(socket);
+	struct waiting *waiting;
+
+	owner_socket(journey, socket);
+	if (config.owned && !owner_socket_passes(journey)) {
+		journey_end(journey, key, LATENCY_FILTERED);
+		return (void *)0;
+	}
+	waiting = waiting_make(sk);
 
 	/* Numbers begin anew where nobody waits: their journeys' places are then in the caches still. Not for
 	 * UDP, whose readers do not hold the socket. */
@@ -98,8 +119,7 @@ static __always_inline struct latency_journey *waiting_add(struct latency_journe
 		journey_end(journey, key, LATENCY_NO_ROOM);
 		return (void *)0;
 	}
-	/* All but the key. */
-	__builtin_memcpy(&there->id, &journey->id, sizeof(*there) - sizeof(there->key));
+	journey_copy(there, journey);
 	waiting->tail++;
 	journey->key = 0;
 	return there;
@@ -131,6 +151,39 @@ static __always_inline void waiting_readable(struct waiting *waiting, __u64 sk, 
 	}
 }
 
+/* Before the data at `sequence` the sender may have been another one. */
+static __always_inline void sender_note(struct waiting *waiting, __u32 sequence)
+{
+	__u8 comm[WIRE_COMM] __attribute__((aligned(8))) = {};
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct sender *sender = &waiting->sender;
+
+	if (!(config.owners & OWNER_PROCESS))
+		return;
+	bpf_get_current_comm(comm, sizeof(comm));
+	if (sender->pid != pid || !filter_comm_is(sender->comm, comm)) {
+		sender->pid = pid;
+		sender->since = sequence;
+		__builtin_memcpy(sender->comm, comm, sizeof(comm));
+	} else if (sequence - sender->since > SENDER_FAR) {
+		sender->since = sequence - SENDER_FAR;
+	}
+}
+
+/* Who gave a socket the data of a packet, where that is known. */
+static __always_inline void sender_copy(struct latency_journey *journey, __u64 sk)
+{
+	struct waiting *waiting;
+
+	if (!(config.owners & OWNER_PROCESS))
+		return;
+	waiting = waiting_find(sk);
+	if (!waiting || after(waiting->sender.since, journey->sequence))
+		return;
+	journey->owner.pid = waiting->sender.pid;
+	__builtin_memcpy(journey->owner.comm, waiting->sender.comm, sizeof(journey->owner.comm));
+}
+
 static __always_inline void send_note(__u64 sk, __u32 sequence)
 {
 	struct waiting *waiting = waiting_make(sk);
@@ -138,6 +191,7 @@ static __always_inline void send_note(__u64 sk, __u32 sequence)
 
 	if (!waiting)
 		return;
+	sender_note(waiting, sequence);
 	last = (waiting->sends - 1) & (LATENCY_SENDS - 1);
 	if (waiting->sends && waiting->send[last].sequence == sequence)
 		return;

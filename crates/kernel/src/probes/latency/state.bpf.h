@@ -104,6 +104,7 @@ struct latency_cpu {
 	__u64 transport_since;
 	__u64 routed; /* the packet that IP sends, and since when */
 	__u64 routed_since;
+	__u64 softirq; /* whether one runs, where processes are noted */
 };
 
 struct {

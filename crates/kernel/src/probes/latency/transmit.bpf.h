@@ -23,7 +23,7 @@ static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff
 		journey_end(journey, received, LATENCY_NO_ROOM);
 		return (void *)0;
 	}
-	__builtin_memcpy(&there->id, &journey->id, sizeof(*there) - sizeof(there->key));
+	journey_copy(there, journey);
 	there->direction = LATENCY_FORWARD;
 	journey->key = 0;
 	return there;
@@ -102,6 +102,20 @@ static __always_inline void transmit_before(struct latency_journey *journey, str
 	cpu->transport = cpu->routed = 0;
 }
 
+/* Whose it is, as far as that is known here, and so ever. */
+static __always_inline void transmit_owner(struct latency_journey *journey, struct sk_buff *skb)
+{
+	struct sock *sk = skb->sk;
+
+	if (!config.owners || !sk)
+		return;
+	owner_socket(journey, sk);
+	if (journey->flow.protocol == PROTOCOL_TCP)
+		sender_copy(journey, address_of(sk));
+	else
+		owner_runs(journey);
+}
+
 static __always_inline int transmit_first(struct sk_buff *skb)
 {
 	__u64 key = packet_key(address_of(skb), KEY_TX);
@@ -127,6 +141,11 @@ static __always_inline int transmit_first(struct sk_buff *skb)
 			      skb->len - (skb->network_header - (__u32)(skb->data - skb->head)), LATENCY_TX);
 	if (!journey)
 		return 0;
+	transmit_owner(journey, skb);
+	if (config.owned && !owner_passes(journey)) {
+		journey_end(journey, key, LATENCY_FILTERED);
+		return 0;
+	}
 	transmit_before(journey, skb);
 	stamp(journey, LATENCY_QUEUE);
 	return 0;
