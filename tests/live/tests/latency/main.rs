@@ -13,6 +13,8 @@ mod holes;
 mod interrupts;
 mod joined;
 mod journeys;
+mod mechanisms;
 mod off_cpu;
 mod processes;
+mod queues;
 mod scene;
