@@ -98,6 +98,7 @@ struct tcp_sock {
 
 struct tcp_skb_cb {
 	__u32 end_seq;
+	__u16 tcp_flags;
 };
 
 struct task_struct {

@@ -35,6 +35,8 @@ enum parse_protocol { /* IANA protocol numbers */
 		      PROTOCOL_UDPLITE = 136,
 };
 
+enum parse_tcp { TCP_FIN = 0x01 };
+
 enum parse_port { /* IANA service ports of tunnels; 8472 is the kernel's own old default for VXLAN */
 		  PORT_VXLAN = 4789,
 		  PORT_VXLAN_LINUX = 8472,
@@ -53,11 +55,14 @@ struct cursor {
 	__u32 end;
 };
 
-/* Where the transport header begins; `first` is false in a later fragment, which has none. */
+/* Where the transport header begins; `first` is false in a later fragment, which has none. Of TCP also the
+ * header's length in bytes, 0 where it is not there. */
 struct transport {
 	__u32 at;
+	__u32 sequence;
 	__u8 protocol;
 	__u8 first;
+	__u8 header;
 };
 
 static __always_inline int cursor_read(const struct cursor *c, __u32 at, void *to, __u32 size)
@@ -93,17 +98,15 @@ __noinline int parse_ipv4(const struct cursor *c, __u32 at, struct flow_key *flo
 /* RFC 8200, with the lengths of AH (RFC 4302) and of the mobility header (RFC 6275). */
 __noinline int parse_ipv6(const struct cursor *c, __u32 at, struct flow_key *flow, struct transport *next)
 {
-	__u8 header[8] __attribute__((aligned(8)));
+	__u8 header[40] __attribute__((aligned(8)));
 	__u8 protocol;
 
 	if (!c || !flow || !next)
 		return -1;
 	if (cursor_read(c, at, header, sizeof(header)) || header[0] >> 4 != 6)
 		return -1;
-	if (cursor_read(c, at + 8, flow->src, 16) || cursor_read(c, at + 24, flow->dst, 16)) {
-		__builtin_memset(flow->src, 0, 16);
-		return -1;
-	}
+	__builtin_memcpy(flow->src, header + 8, 16);
+	__builtin_memcpy(flow->dst, header + 24, 16);
 	flow->version = 6;
 	protocol = header[6];
 	next->first = 1;
@@ -113,7 +116,7 @@ __noinline int parse_ipv6(const struct cursor *c, __u32 at, struct flow_key *flo
 		    protocol != PROTOCOL_DSTOPTS && protocol != PROTOCOL_MOBILITY &&
 		    protocol != PROTOCOL_FRAGMENT && protocol != PROTOCOL_AH)
 			break;
-		if (cursor_read(c, at, header, sizeof(header))) {
+		if (cursor_read(c, at, header, 8)) {
 			next->first = 0;
 			break;
 		}
@@ -145,11 +148,12 @@ static __always_inline int parse_network(const struct cursor *c, __u32 at, __u16
 	return -1;
 }
 
-/* Ports; returns the TCP flags byte, or -1 where there is none. */
-__noinline int parse_transport(const struct cursor *c, const struct transport *t, struct flow_key *flow)
+/* Ports; returns the TCP flags byte, or -1 where there is none. Of TCP all is read at once: a read costs more
+ * than what it copies. */
+__noinline int parse_transport(const struct cursor *c, struct transport *t, struct flow_key *flow)
 {
-	__be16 ports[2];
-	__u8 flags;
+	__u8 header[16] __attribute__((aligned(8))) = {};
+	int has_flags;
 
 	if (!c || !t || !flow || !t->first)
 		return -1;
@@ -163,14 +167,17 @@ __noinline int parse_transport(const struct cursor *c, const struct transport *t
 	default:
 		return -1;
 	}
-	if (cursor_read(c, t->at, ports, sizeof(ports)))
+	has_flags = t->protocol == PROTOCOL_TCP && !cursor_read(c, t->at, header, 14);
+	if (!has_flags && cursor_read(c, t->at, header, 4))
 		return -1;
-	flow->src_port = bpf_ntohs(ports[0]);
-	flow->dst_port = bpf_ntohs(ports[1]);
+	flow->src_port = bpf_ntohs(*(__be16 *)header);
+	flow->dst_port = bpf_ntohs(*(__be16 *)(header + 2));
 	flow->has_ports = 1;
-	if (t->protocol != PROTOCOL_TCP || cursor_read(c, t->at + 13, &flags, 1))
+	if (!has_flags)
 		return -1;
-	return flags;
+	t->sequence = bpf_ntohl(*(__be32 *)(header + 4));
+	t->header = (header[12] >> 4) * 4;
+	return header[13];
 }
 
 /* Follows VLAN tags: *at is behind an Ethernet type field that held *ethertype. Returns the first VLAN id or

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Journeys under way at once, where nothing else is asked for.
 const JOURNEYS: u32 = 16384;
+/// Places of a bucket of the table.
+const WAYS: u32 = latency_const::LATENCY_WAYS.0;
 /// Thirty thousand events.
 const RING: u32 = 8 << 20;
 
@@ -65,7 +67,11 @@ impl Config {
     }
 
     pub(super) fn journeys(&self) -> u32 {
-        self.journeys.unwrap_or(JOURNEYS).clamp(2, 1 << 20).next_power_of_two()
+        self.journeys.unwrap_or(JOURNEYS).clamp(WAYS, 1 << 20).next_power_of_two()
+    }
+
+    pub(super) fn buckets(&self) -> u32 {
+        self.journeys() / WAYS
     }
 
     /// Bytes of the event ring: the smallest one where there are no events for it.
@@ -104,7 +110,7 @@ impl Config {
             shards: shards - 1,
             shared: u8::from(shared),
             filter: filter::config_of(&self.filter),
-            mask: self.journeys() - 1,
+            mask: self.buckets() - 1,
             sample: self.sample,
             slower_ns: self.events.map_or(0, |least| u64::try_from(least.as_nanos()).unwrap_or(u64::MAX)),
             events: u8::from(self.events.is_some()),

@@ -35,7 +35,7 @@ static __always_inline int receive_reassembled(struct latency_journey *journey, 
 		return 1;
 	}
 	journey_copy(there, journey);
-	journey->key = 0;
+	journey_rename(journey, 0);
 	return 1;
 }
 

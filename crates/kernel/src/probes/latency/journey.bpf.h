@@ -4,6 +4,7 @@
 #ifndef PLUMB_LATENCY_JOURNEY_BPF_H
 #define PLUMB_LATENCY_JOURNEY_BPF_H
 
+#include "keys.bpf.h"
 #include "owner.bpf.h"
 #include "stages.bpf.h"
 
@@ -71,14 +72,6 @@ __noinline int journey_count(struct latency_journey *journey)
 	return 0;
 }
 
-/* All but the key. */
-static __always_inline void journey_copy(struct latency_journey *to, const struct latency_journey *from)
-{
-	__builtin_memcpy(&to->id, &from->id, sizeof(*to) - sizeof(to->key) - sizeof(to->owner));
-	if (config.owners)
-		to->owner = from->owner;
-}
-
 static __always_inline __u64 journey_time(const struct latency_journey *journey)
 {
 	return last_time(journey) - (journey->stamps[0] & STAMP_TIME);
@@ -116,11 +109,12 @@ static __always_inline void journey_end_because(struct latency_journey *journey,
 						enum latency_outcome outcome, __u32 reason)
 {
 	struct latency_counters *count = counters();
+	__u64 *at = key_at(journey->place);
 
-	if (!count)
+	if (!count || !at)
 		return;
 	/* Two CPUs may end it at once. */
-	if (__sync_val_compare_and_swap(&journey->key, key, KEY_ENDING) != key)
+	if (__sync_val_compare_and_swap(at, key, KEY_ENDING) != key)
 		return;
 	if (config.owned && outcome <= LATENCY_UNREAD && !owner_passes(journey))
 		outcome = LATENCY_FILTERED;
@@ -131,7 +125,7 @@ static __always_inline void journey_end_because(struct latency_journey *journey,
 	else if (outcome <= LATENCY_FORWARDED)
 		journey_count(journey);
 	count->outcomes[outcome]++;
-	journey->key = 0;
+	*at = 0;
 }
 
 static __always_inline void journey_end(struct latency_journey *journey, __u64 key,
@@ -147,9 +141,9 @@ static __always_inline enum latency_outcome sent_outcome(const struct latency_jo
 }
 
 /* A packet that was on its way with this address got away unseen. */
-static __always_inline void journey_stray(__u64 key)
+static __always_inline void journey_stray(const struct bucket *bucket, __u64 key)
 {
-	struct latency_journey *journey = journey_find(key);
+	struct latency_journey *journey = journey_in(bucket, key);
 
 	if (!journey)
 		return;

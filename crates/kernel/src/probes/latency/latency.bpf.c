@@ -143,21 +143,24 @@ int BPF_PROG(on_driven, struct sk_buff *skb, int status)
 SEC("tp_btf/consume_skb")
 int BPF_PROG(on_consumed, struct sk_buff *skb)
 {
-	receive_consumed(skb);
-	transmit_consumed(skb);
+	struct bucket bucket = bucket_of(address_of(skb));
+
+	receive_consumed(skb, &bucket);
+	transmit_consumed(skb, &bucket);
 	return 0;
 }
 
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(on_dropped, struct sk_buff *skb, void *location, int reason)
 {
-	__u64 key = packet_key(address_of(skb), KEY_RX);
-	struct latency_journey *journey = receive_same(skb, key);
+	__u64 address = address_of(skb), key = packet_key(address, KEY_RX);
+	struct bucket bucket = bucket_of(address);
+	struct latency_journey *journey = receive_same(skb, &bucket, key);
 
 	if (journey)
 		journey_end_because(journey, key, LATENCY_DROPPED, reason);
-	key = packet_key(address_of(skb), KEY_TX);
-	journey = journey_find(key);
+	key = packet_key(address, KEY_TX);
+	journey = journey_in(&bucket, key);
 	if (journey)
 		journey_end_because(journey, key, LATENCY_DROPPED, reason);
 	return 0;

@@ -7,6 +7,7 @@
 #include "wire.h"
 
 enum latency_const {
+	LATENCY_WAYS = 4,	  /* places of a bucket */
 	LATENCY_STAMPS = 16,	  /* hooks that one journey remembers */
 	LATENCY_HOOKS = 32,	  /* numbers that enum latency_hook may have */
 	LATENCY_STAGES_MAX = 128, /* pairs of hooks that have a histogram */
@@ -140,13 +141,18 @@ struct latency_stages {
 };
 _Static_assert(sizeof(struct latency_stages) == 16384, "words");
 
+/* Keys of packets: address and kind, 0: free. */
+struct latency_bucket {
+	__u64 keys[LATENCY_WAYS];
+};
+
 /* A packet on its way. */
 struct latency_journey {
-	__u64 key;   /* address and kind, 0: free */
 	__u64 id;    /* of the packet, unlike any other's of the run */
 	__u64 netns; /* cookie */
 	__u64 sk;    /* whose readers were woken for it */
 	__u64 skb;   /* its address when its key became its socket's */
+	__u32 place; /* of its key */
 	__u32 ifindex;
 	__u16 cpu;	 /* that gave it to a driver last */
 	__u16 first_cpu; /* that of its first hook */
@@ -157,7 +163,7 @@ struct latency_journey {
 	__u8 direction;
 	__u8 flags;
 	__u8 count; /* of stamps */
-	__u8 _pad[1];
+	__u8 _pad[5];
 	__u64 stamps[LATENCY_STAMPS];
 	struct latency_owner owner; /* last: untouched where nobody asks */
 };
@@ -188,7 +194,7 @@ _Static_assert(sizeof(struct latency_event) == 272, "no hidden padding");
 
 struct latency_config {
 	struct filter_config filter;
-	__u32 mask;	    /* journeys in the table, a power of two, less 1 */
+	__u32 mask;	    /* buckets in the table, a power of two, less 1 */
 	__u32 sample;	    /* take up one packet in so many */
 	__u64 slower_ns;    /* events of ways that took at least this long */
 	__u32 keys;	    /* enum latency_key; 0: no groups */

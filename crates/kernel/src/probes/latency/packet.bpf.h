@@ -11,7 +11,6 @@
 struct seen {
 	struct flow_key flow;
 	struct transport next;
-	__u32 sequence;
 	__u32 payload;
 };
 
@@ -21,8 +20,6 @@ static __always_inline int packet_read(struct sk_buff *skb, __u32 at, __u32 leng
 {
 	struct cursor c = {.head = skb->head, .at = at, .end = skb->tail};
 	__u32 headers;
-	__be32 sequence;
-	__u8 offset;
 
 	if (parse_network(&c, at, bpf_ntohs(skb->protocol), &packet->flow, &packet->next))
 		return 0;
@@ -32,13 +29,9 @@ static __always_inline int packet_read(struct sk_buff *skb, __u32 at, __u32 leng
 		packet->payload = length - headers;
 		return packet->next.first;
 	}
-	if (packet->flow.protocol != PROTOCOL_TCP || !packet->next.first)
+	if (packet->flow.protocol != PROTOCOL_TCP || !packet->next.header)
 		return 0;
-	if (cursor_read(&c, packet->next.at + 4, &sequence, sizeof(sequence)) ||
-	    cursor_read(&c, packet->next.at + 12, &offset, 1))
-		return 0;
-	headers += (offset >> 4) * 4;
-	packet->sequence = bpf_ntohl(sequence);
+	headers += packet->next.header;
 	packet->payload = length > headers ? length - headers : 0;
 	return packet->payload > 0;
 }
@@ -53,8 +46,9 @@ static __always_inline int packet_passes(struct sk_buff *skb, struct seen *packe
 }
 
 /* Takes a packet up at its first hook: counted whatever becomes of it. */
-static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, __u64 key, __u32 at,
-							   __u32 length, enum latency_direction direction)
+static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, const struct bucket *bucket,
+							   __u64 key, __u32 at, __u32 length,
+							   enum latency_direction direction)
 {
 	struct latency_counters *count = counters();
 	struct latency_journey *journey;
@@ -74,7 +68,7 @@ static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, 
 		count->filtered++;
 		return (void *)0;
 	}
-	journey = journey_claim(key);
+	journey = journey_claim_in(bucket, key);
 	if (!journey) {
 		count->no_room++;
 		return (void *)0;
@@ -85,8 +79,8 @@ static __always_inline struct latency_journey *packet_take(struct sk_buff *skb, 
 	journey->netns = cookie;
 	journey->ifindex = skb->dev->ifindex;
 	journey->cpu = journey->first_cpu = bpf_get_smp_processor_id();
-	journey->sequence = packet.sequence;
-	journey->end_sequence = packet.sequence + packet.payload;
+	journey->sequence = packet.next.sequence;
+	journey->end_sequence = packet.next.sequence + packet.payload;
 	journey->flow = packet.flow;
 	journey->length = length;
 	journey->direction = direction;

@@ -11,15 +11,14 @@
 
 /* Out of a veth's one end is into its other: what is sent is a journey of its own, whose end may still come.
  * When the driver had it; 0: it was not sent from here. */
-static __always_inline __u64 receive_crossed(struct sk_buff *skb)
+static __always_inline __u64 receive_crossed(const struct bucket *bucket, __u64 key)
 {
-	__u64 key = packet_key(address_of(skb), KEY_TX);
-	struct latency_journey *journey = journey_find(key);
+	struct latency_journey *journey = journey_in(bucket, key);
 
 	if (!journey)
 		return 0;
 	if (last_hook(journey) != LATENCY_TO_DRIVER) {
-		journey_stray(key);
+		journey_stray(bucket, key);
 		return 0;
 	}
 	journey->flags |= JOURNEY_CROSSED;
@@ -31,14 +30,16 @@ static __always_inline __u64 receive_crossed(struct sk_buff *skb)
  */
 static __always_inline int receive_first(struct sk_buff *skb, int polled)
 {
-	__u64 key = packet_key(address_of(skb), KEY_RX), sent;
+	__u64 address = address_of(skb), key = packet_key(address, KEY_RX), sent;
 	struct latency_journey *journey;
+	struct bucket bucket;
 
 	if (skb->skb_iif)
 		return 0;
-	sent = receive_crossed(skb);
-	journey_stray(key);
-	journey = packet_take(skb, key, skb->data - skb->head, skb->len, LATENCY_RX);
+	bucket = bucket_of(address);
+	sent = receive_crossed(&bucket, packet_key(address, KEY_TX));
+	journey_stray(&bucket, key);
+	journey = packet_take(skb, &bucket, key, skb->data - skb->head, skb->len, LATENCY_RX);
 	if (!journey)
 		return 0;
 	if (polled)
@@ -67,9 +68,10 @@ static __always_inline int receive_begins(struct sk_buff *skb)
 
 /* A received packet that is still the one which was taken up: it knows its interface, and whoever has its
  * address by now was not received, because that would have been noticed. */
-static __always_inline struct latency_journey *receive_same(struct sk_buff *skb, __u64 key)
+static __always_inline struct latency_journey *receive_same(struct sk_buff *skb, const struct bucket *bucket,
+							    __u64 key)
 {
-	struct latency_journey *journey = journey_find(key);
+	struct latency_journey *journey = journey_in(bucket, key);
 
 	if (journey && last_hook(journey) >= LATENCY_RECEIVE && !skb->skb_iif) {
 		journey_end(journey, key, LATENCY_STRAYED);
@@ -87,31 +89,36 @@ static __always_inline int receive_stamp_at(__u64 address, enum latency_hook hoo
 	return 0;
 }
 
+/* Where the data of a TCP packet ends, to which GRO and a backlog may have added. A FIN has a number and no
+ * data; the flags have been 16 bits since 6.14. */
+static __always_inline __u32 data_end(struct sk_buff *skb)
+{
+	__u32 end = *(__u32 *)(skb->cb + bpf_core_field_offset(struct tcp_skb_cb, end_seq));
+	void *flags = skb->cb + bpf_core_field_offset(struct tcp_skb_cb, tcp_flags);
+
+	if (bpf_core_field_size(struct tcp_skb_cb, tcp_flags) == 2)
+		return end - (*(__u16 *)flags & TCP_FIN);
+	return end - (*(__u8 *)flags & TCP_FIN);
+}
+
 static __always_inline int receive_tcp(struct sock *sk, struct sk_buff *skb)
 {
 	__u64 key = packet_key(address_of(skb), KEY_RX);
 	struct latency_journey *journey = journey_find(key);
 	struct tcp_sock *tcp;
-	__u32 end = 0;
-	__u8 flags;
 
 	if (!journey)
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
-	if (!tcp ||
-	    bpf_probe_read_kernel(&end, sizeof(end),
-				  (void *)skb->cb + bpf_core_field_offset(struct tcp_skb_cb, end_seq)))
+	if (!tcp)
 		return 0;
 	stamp(journey, LATENCY_SOCKET);
 	journey = waiting_add(journey, key, sk);
 	if (!journey)
 		return 0;
 	journey->skb = address_of(skb);
-	/* GRO and a backlog may have added to it; a FIN has a number and no data; what begins beyond what was
-	 * received waits for a hole. */
-	if (bpf_probe_read_kernel(&flags, 1, skb->head + skb->transport_header + 13))
-		flags = 0;
-	journey->end_sequence = end - (flags & 1);
+	journey->end_sequence = data_end(skb);
+	/* What begins beyond what was received waits for a hole. */
 	if (after(journey->sequence, tcp->rcv_nxt))
 		journey->flags |= JOURNEY_OUT_OF_ORDER;
 	return 0;
@@ -125,7 +132,7 @@ static __always_inline int receive_slowly(__u64 sk, __u64 skb)
 
 	if (!waiting || waiting->head == waiting->tail)
 		return 0;
-	journey = journey_find(waiting_key(sk, waiting->tail - 1));
+	journey = waiting_at_number(waiting, sk, waiting->tail - 1);
 	if (journey && journey->skb == skb && last_hook(journey) == LATENCY_SOCKET)
 		stamp(journey, LATENCY_DATA_QUEUE);
 	return 0;
@@ -196,7 +203,7 @@ static __always_inline int receive_read(struct sock *sk)
 
 		if (number == waiting->tail)
 			break;
-		journey = journey_find(key);
+		journey = waiting_at_number(waiting, address_of(sk), number);
 		if (journey && after(journey->end_sequence, tcp->copied_seq)) {
 			first = 0;
 			continue;
@@ -254,7 +261,7 @@ static __always_inline int receive_datagram_read(struct sock *sk, int length, in
 
 		if (waiting->head == waiting->tail)
 			break;
-		journey = journey_find(key);
+		journey = waiting_at_number(waiting, address_of(sk), waiting->head);
 		if (journey) {
 			if (receive_queued(sk, journey->skb, start))
 				break;
@@ -268,6 +275,20 @@ static __always_inline int receive_datagram_read(struct sock *sk, int length, in
 	return 0;
 }
 
+/* Global, and so verified once instead of for each packet. */
+__noinline int receive_unread(struct waiting *waiting)
+{
+	struct latency_journey *journey;
+
+	if (!waiting)
+		return 0;
+	journey = waiting_at_number(waiting, waiting->sk, waiting->head);
+	if (journey)
+		journey_end(journey, waiting_key(waiting->sk, waiting->head), LATENCY_UNREAD);
+	waiting->head++;
+	return 0;
+}
+
 /* The socket is closed: what waits is read by nobody. */
 static __always_inline int receive_closed(struct sock *sk)
 {
@@ -276,15 +297,9 @@ static __always_inline int receive_closed(struct sock *sk)
 	if (!waiting)
 		return 0;
 	for (int i = 0; i < 4 * LATENCY_SCAN; i++) {
-		__u64 key = waiting_key(address_of(sk), waiting->head);
-		struct latency_journey *journey;
-
 		if (waiting->head == waiting->tail)
 			break;
-		journey = journey_find(key);
-		if (journey)
-			journey_end(journey, key, LATENCY_UNREAD);
-		waiting->head++;
+		receive_unread(waiting);
 	}
 	waiting->head = waiting->tail;
 	waiting->sk = 0;
@@ -294,7 +309,9 @@ static __always_inline int receive_closed(struct sock *sk)
 /* A datagram is copied, perhaps only looked at: its end is when it is consumed. */
 static __always_inline int receive_copied(struct sk_buff *skb)
 {
-	struct latency_journey *journey = receive_same(skb, packet_key(address_of(skb), KEY_RX));
+	__u64 key = packet_key(address_of(skb), KEY_RX);
+	struct bucket bucket = bucket_of(key);
+	struct latency_journey *journey = receive_same(skb, &bucket, key);
 
 	if (journey && journey->flow.protocol == PROTOCOL_UDP && last_hook(journey) < LATENCY_WOKEN) {
 		reader_stamp(journey);
@@ -304,10 +321,10 @@ static __always_inline int receive_copied(struct sk_buff *skb)
 	return 0;
 }
 
-static __always_inline void receive_consumed(struct sk_buff *skb)
+static __always_inline void receive_consumed(struct sk_buff *skb, const struct bucket *bucket)
 {
 	__u64 key = packet_key(address_of(skb), KEY_RX);
-	struct latency_journey *journey = receive_same(skb, key);
+	struct latency_journey *journey = receive_same(skb, bucket, key);
 	enum latency_hook last;
 
 	if (!journey || receive_reassembled(journey, key, skb))

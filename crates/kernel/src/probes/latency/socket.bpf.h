@@ -30,6 +30,8 @@ struct waiting {
 	__u32 tail;
 	__u32 readable;
 	__u32 sends;
+	__u32 place; /* of the packet that came when nobody waited */
+	__u32 _pad;
 	struct send send[LATENCY_SENDS];
 	struct sender sender;
 };
@@ -93,36 +95,55 @@ static __always_inline int after(__u32 a, __u32 b)
 	return (__s32)(a - b) > 0;
 }
 
-/* From its address to its socket's queue: what is its journey from now on; null where that was the end of it.
- */
-static __always_inline struct latency_journey *waiting_add(struct latency_journey *journey, __u64 key,
-							   struct sock *socket)
+/* The packet with this number. */
+static __always_inline struct latency_journey *waiting_at_number(const struct waiting *waiting, __u64 sk,
+								 __u32 number)
 {
-	struct latency_journey *there = (void *)0;
-	__u64 sk = address_of(socket);
-	struct waiting *waiting;
+	__u64 key = waiting_key(sk, number), *first = key_at(waiting->place);
 
-	owner_socket(journey, socket);
-	if (config.owned && !owner_socket_passes(journey)) {
-		journey_end(journey, key, LATENCY_FILTERED);
+	if (first && *first == key)
+		return journey_at(waiting->place);
+	return journey_find(key);
+}
+
+/* From its address to its socket's queue: what is its journey from now on; null where that was the end of it.
+ * Who comes when nobody waits stays at its place, because its address is no other's as long as it waits: only
+ * what is behind it can be merged into it. */
+static __always_inline struct latency_journey *waiting_put(struct latency_journey *journey, __u64 key,
+							   __u64 sk)
+{
+	struct waiting *waiting = waiting_make(sk);
+	struct latency_journey *there;
+
+	if (!waiting) {
+		journey_end(journey, key, LATENCY_NO_ROOM);
 		return (void *)0;
 	}
-	waiting = waiting_make(sk);
-
-	/* Numbers begin anew where nobody waits: their journeys' places are then in the caches still. Not for
-	 * UDP, whose readers do not hold the socket. */
-	if (waiting && waiting->head == waiting->tail && journey->flow.protocol == PROTOCOL_TCP)
-		waiting->head = waiting->tail = waiting->readable = 0;
-	if (waiting)
-		there = journey_claim(waiting_key(sk, waiting->tail));
-	if (!waiting || !there) {
+	if (waiting->head == waiting->tail) {
+		waiting->place = journey->place;
+		journey_rename(journey, waiting_key(sk, waiting->tail++));
+		return journey;
+	}
+	there = journey_claim(waiting_key(sk, waiting->tail));
+	if (!there) {
 		journey_end(journey, key, LATENCY_NO_ROOM);
 		return (void *)0;
 	}
 	journey_copy(there, journey);
 	waiting->tail++;
-	journey->key = 0;
+	journey_rename(journey, 0);
 	return there;
+}
+
+static __always_inline struct latency_journey *waiting_add(struct latency_journey *journey, __u64 key,
+							   struct sock *socket)
+{
+	owner_socket(journey, socket);
+	if (config.owned && !owner_socket_passes(journey)) {
+		journey_end(journey, key, LATENCY_FILTERED);
+		return (void *)0;
+	}
+	return waiting_put(journey, key, address_of(socket));
 }
 
 /* Data up to `received` can be read. */
@@ -135,7 +156,7 @@ static __always_inline void waiting_readable(struct waiting *waiting, __u64 sk, 
 
 		if (number == waiting->tail)
 			break;
-		journey = journey_find(waiting_key(sk, number));
+		journey = waiting_at_number(waiting, sk, number);
 		if (journey && after(journey->end_sequence, received)) {
 			first = 0;
 			continue;

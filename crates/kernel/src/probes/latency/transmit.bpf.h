@@ -7,10 +7,11 @@
 
 /* A received packet goes on: it has the interface that it came by and no socket. Else its address was given
  * to a packet of this host. */
-static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff *skb, __u64 key)
+static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff *skb,
+								  const struct bucket *bucket)
 {
-	__u64 received = packet_key(address_of(skb), KEY_RX);
-	struct latency_journey *journey = journey_find(received), *there;
+	__u64 address = address_of(skb), received = packet_key(address, KEY_RX);
+	struct latency_journey *journey = journey_in(bucket, received);
 
 	if (!journey)
 		return (void *)0;
@@ -18,15 +19,9 @@ static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff
 		journey_end(journey, received, LATENCY_STRAYED);
 		return (void *)0;
 	}
-	there = journey_claim(key);
-	if (!there) {
-		journey_end(journey, received, LATENCY_NO_ROOM);
-		return (void *)0;
-	}
-	journey_copy(there, journey);
-	there->direction = LATENCY_FORWARD;
-	journey->key = 0;
-	return there;
+	journey_rename(journey, packet_key(address, KEY_TX));
+	journey->direction = LATENCY_FORWARD;
+	return journey;
 }
 
 /* The functions below run one in another on one CPU, down to the device: what they note is of the packet that
@@ -119,17 +114,18 @@ static __always_inline void transmit_owner(struct latency_journey *journey, stru
 static __always_inline int transmit_first(struct sk_buff *skb)
 {
 	__u64 key = packet_key(address_of(skb), KEY_TX);
-	struct latency_journey *journey;
+	struct bucket bucket = bucket_of(key);
+	struct latency_journey *journey = journey_in(&bucket, key);
 
-	journey = journey_find(key);
 	/* Through a device on top of another one, as VLANs are, a packet comes by once more. */
 	if (journey && last_hook(journey) == LATENCY_TO_DRIVER &&
 	    journey->cpu == bpf_get_smp_processor_id()) {
 		stamp(journey, LATENCY_QUEUE);
 		return 0;
 	}
-	journey_stray(key);
-	journey = transmit_forwarded(skb, key);
+	if (journey)
+		journey_stray(&bucket, key);
+	journey = transmit_forwarded(skb, &bucket);
 	if (journey) {
 		stamp(journey, LATENCY_QUEUE);
 		return 0;
@@ -137,7 +133,7 @@ static __always_inline int transmit_first(struct sk_buff *skb)
 	/* Received and not taken up. */
 	if (skb->skb_iif && !skb->sk)
 		return 0;
-	journey = packet_take(skb, key, skb->network_header,
+	journey = packet_take(skb, &bucket, key, skb->network_header,
 			      skb->len - (skb->network_header - (__u32)(skb->data - skb->head)), LATENCY_TX);
 	if (!journey)
 		return 0;
@@ -179,10 +175,10 @@ static __always_inline int transmit_driven(struct sk_buff *skb, int status)
 	return 0;
 }
 
-static __always_inline void transmit_consumed(struct sk_buff *skb)
+static __always_inline void transmit_consumed(struct sk_buff *skb, const struct bucket *bucket)
 {
 	__u64 key = packet_key(address_of(skb), KEY_TX);
-	struct latency_journey *journey = journey_find(key);
+	struct latency_journey *journey = journey_in(bucket, key);
 	enum latency_hook last;
 
 	if (!journey)
