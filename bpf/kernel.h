@@ -122,9 +122,14 @@ struct sk_buff {
 	__u16 transport_header;
 	__u16 mac_header;
 	unsigned int tail;
+	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;
 	char cb[48];
+};
+
+struct skb_shared_info {
+	unsigned short gso_size;
 };
 
 struct xdp_rxq_info {

@@ -73,7 +73,7 @@ pub struct Following {
     /// Follow one packet in N
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
-    /// Packets on their way at once, rounded up to a power of two [default: 16384]
+    /// Packets on their way at once, rounded up to a power of two [default: 32768]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
     pub table_size: Option<u32>,
     /// Size of the ring that carries events, rounded up to a power of two of at least 4K [default: 8M]

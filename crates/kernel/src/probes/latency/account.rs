@@ -41,7 +41,7 @@ impl Outcomes {
 /// The account of what the kernel counted. `skipped`: packets whose first hook the kernel skipped; `undecoded`: events that
 /// were none.
 pub(super) fn sum(counts: &[latency_counters], skipped: u64, undecoded: u64) -> (Ledger, Outcomes) {
-    let (mut ledger, mut outcomes, mut faster) = (Ledger::default(), Outcomes::default(), 0);
+    let (mut ledger, mut outcomes, mut faster, mut found) = (Ledger::default(), Outcomes::default(), 0, 0);
     for count in counts {
         let of = |outcome: latency_outcome| count.outcomes[outcome.0 as usize];
         ledger.seen += count.seen;
@@ -59,8 +59,10 @@ pub(super) fn sum(counts: &[latency_counters], skipped: u64, undecoded: u64) -> 
         outcomes.merged += of(latency_outcome::LATENCY_MERGED);
         outcomes.consumed += of(latency_outcome::LATENCY_CONSUMED);
         outcomes.unread += of(latency_outcome::LATENCY_UNREAD);
-        outcomes.strayed += of(latency_outcome::LATENCY_STRAYED);
+        outcomes.strayed += of(latency_outcome::LATENCY_STRAYED) + count.parked;
+        found += count.found;
     }
+    outcomes.strayed = outcomes.strayed.saturating_sub(found);
     // What ended and is no event was counted.
     let streamed = ledger.emitted + ledger.lost_kernel + faster;
     ledger.aggregated = outcomes.ended().saturating_sub(streamed);
@@ -89,6 +91,8 @@ mod tests {
         assert_eq!((ledger.seen, ledger.aggregated, ledger.lost_kernel), (107, 62, 12));
         assert_eq!((outcomes.under_way, ledger.seen), (12, ledger.accounted()));
         (count.emitted, count.lost_ring, count.faster) = (25, 5, 20);
+        // What got away and was found again is on its way.
+        (count.parked, count.found) = (2, 2);
         let (ledger, outcomes) = sum(&[count], 0, 2);
         assert_eq!((ledger.emitted, ledger.lost_user, ledger.filtered), (23, 2, 40));
         assert_eq!((outcomes.under_way, ledger.seen), (12, ledger.accounted()));

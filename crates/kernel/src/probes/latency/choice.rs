@@ -93,6 +93,7 @@ pub(super) fn configure(
         |error: libbpf_rs::Error| session::failed("cannot configure the latency probe".into(), &error);
     open.maps.latency_journeys.set_max_entries(config.journeys()).map_err(failed)?;
     open.maps.latency_buckets.set_max_entries(config.buckets()).map_err(failed)?;
+    open.maps.latency_segments.set_max_entries(config.buckets()).map_err(failed)?;
     open.maps.latency_ring.set_max_entries(config.ring_bytes()).map_err(failed)?;
     match irqs {
         Some(irqs) => open.maps.irq_cpus.reuse_fd(irqs.cpus()),

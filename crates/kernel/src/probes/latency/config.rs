@@ -11,7 +11,7 @@ use plumb_records::filter::Filter;
 use std::time::Duration;
 
 /// Journeys under way at once, where nothing else is asked for.
-const JOURNEYS: u32 = 16384;
+const JOURNEYS: u32 = 32768;
 /// Places of a bucket of the table.
 const WAYS: u32 = latency_const::LATENCY_WAYS.0;
 /// Thirty thousand events.

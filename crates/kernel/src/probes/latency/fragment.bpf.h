@@ -21,7 +21,6 @@ static __always_inline int receive_fragment(struct sk_buff *skb)
 static __always_inline int receive_reassembled(struct latency_journey *journey, __u64 key,
 					       struct sk_buff *skb)
 {
-	struct latency_journey *there;
 	struct latency_cpu *cpu;
 
 	if (last_hook(journey) >= LATENCY_SOCKET)
@@ -29,13 +28,8 @@ static __always_inline int receive_reassembled(struct latency_journey *journey, 
 	cpu = this_cpu();
 	if (!cpu || cpu->received == address_of(skb) || !receive_fragment(skb))
 		return 0;
-	there = journey_claim(packet_key(cpu->received, KEY_RX));
-	if (!there) {
+	if (!journey_move(journey, packet_key(cpu->received, KEY_RX)))
 		journey_end(journey, key, LATENCY_NO_ROOM);
-		return 1;
-	}
-	journey_copy(there, journey);
-	journey_rename(journey, 0);
 	return 1;
 }
 

@@ -85,7 +85,7 @@ int BPF_PROG(on_readable_f, struct sock *sk)
 SEC("fentry/tcp_sendmsg_locked")
 int BPF_PROG(on_send_f, struct sock *sk)
 {
-	return transmit_tcp(sk);
+	return transmit_tcp(sk, 0);
 }
 
 #endif

@@ -27,6 +27,12 @@ static __always_inline void stamp(struct latency_journey *journey, enum latency_
 	stamp_at(journey, hook, bpf_ktime_get_ns());
 }
 
+/* As a number; 0: none. */
+static __always_inline __u64 socket_of(struct sk_buff *skb)
+{
+	return skb->sk ? address_of(skb->sk) : 0;
+}
+
 static __always_inline enum latency_hook last_hook(const struct latency_journey *journey)
 {
 	__u32 at = journey->count - 1;
@@ -140,18 +146,51 @@ static __always_inline enum latency_outcome sent_outcome(const struct latency_jo
 	return journey->direction == LATENCY_FORWARD ? LATENCY_FORWARDED : LATENCY_TRANSMITTED;
 }
 
+static __always_inline __u32 ports_of(const struct latency_journey *journey)
+{
+	return (__u32)journey->flow.src_port << 16 | journey->flow.dst_port;
+}
+
+static __always_inline __u64 parked_key(__u32 ports, __u32 sequence)
+{
+	return (table_mix((__u64)ports << 32 | sequence, 0) & ~(__u64)KEY_KINDS) | KEY_PARKED;
+}
+
 /* A packet that was on its way with this address got away unseen. */
+static __always_inline void journey_lost(struct latency_journey *journey, __u64 key)
+{
+	struct latency_counters *count = counters();
+	enum latency_hook last = last_hook(journey);
+
+	if (!count)
+		return;
+	/* The driver had it: that the device was done with it is all that was missing. */
+	if (last == LATENCY_FROM_DRIVER) {
+		journey_end(journey, key, sent_outcome(journey));
+		return;
+	}
+	/* Perhaps it was merged into another one, which is not at their socket yet: see merge.bpf.h. */
+	if (journey->direction == LATENCY_RX && journey->flow.protocol == 6 /* TCP */ &&
+	    last >= LATENCY_RECEIVE && last < LATENCY_SOCKET &&
+	    journey_move(journey, parked_key(ports_of(journey), journey->sequence)))
+		count->parked++;
+	else
+		journey_end(journey, key, LATENCY_STRAYED);
+}
+
 static __always_inline void journey_stray(const struct bucket *bucket, __u64 key)
 {
 	struct latency_journey *journey = journey_in(bucket, key);
 
-	if (!journey)
-		return;
-	/* The driver had it: that the device was done with it is all that was missing. */
-	if (last_hook(journey) == LATENCY_FROM_DRIVER)
-		journey_end(journey, key, sent_outcome(journey));
-	else
-		journey_end(journey, key, LATENCY_STRAYED);
+	if (journey)
+		journey_lost(journey, key);
+}
+
+static __always_inline void journey_stray_at(__u64 key)
+{
+	struct bucket bucket = bucket_of(key);
+
+	journey_stray(&bucket, key);
 }
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The packets on their way, and the keys that they are found by.
  *
- * A key's hash tells a bucket of a few places, of which every one has a journey: to find one, or that there is
- * none, is to look at one cache line, where a hash map costs a call, jhash and memcmp at each of some thirty
- * hooks. Whoever finds a bucket full is counted. */
+ * A key's hash tells a bucket of a few places, of which every one has a journey: to find one, or that there
+ * is none, is to look at one cache line, where a hash map costs a call, jhash and memcmp at each of some
+ * thirty hooks. Whoever finds a bucket full is counted. */
 #ifndef PLUMB_LATENCY_KEYS_BPF_H
 #define PLUMB_LATENCY_KEYS_BPF_H
 
@@ -43,8 +43,10 @@ enum key_kind {
 	KEY_RX = 1,
 	KEY_TX = 2,
 	KEY_WAITING = 3, /* of a socket, with the packet's number there */
-	KEY_ENDING = 4,	 /* is being counted */
-	KEY_KINDS = 3,
+	KEY_SPLIT = 4,	 /* of what was split into segments */
+	KEY_PARKED = 5,	 /* of ports and a sequence number */
+	KEY_KINDS = 7,
+	KEY_ENDING = 8, /* is being counted */
 };
 
 /* A kernel address as a number. The verifier takes no arithmetic on pointers but differences of two. */
@@ -61,7 +63,7 @@ static __always_inline __u64 packet_key(__u64 skb, enum key_kind kind)
 /* The highest 16 bits of kernel addresses are the same. */
 static __always_inline __u64 waiting_key(__u64 sk, __u32 number)
 {
-	return sk << 16 | (number & 0x3fff) << 2 | KEY_WAITING;
+	return sk << 16 | (number & 0x1fff) << 3 | KEY_WAITING;
 }
 
 /* Where a key may be. All kinds of one address have the same. */
@@ -107,6 +109,16 @@ static __always_inline struct latency_journey *journey_find(__u64 key)
 	return journey_in(&bucket, key);
 }
 
+/* What is parked is counted as lost already, and gives way. */
+static __always_inline int key_take(__u64 *at, __u64 key, int full)
+{
+	__u64 before = *at;
+
+	if (before && (!full || (before & KEY_KINDS) != KEY_PARKED))
+		return 0;
+	return __sync_val_compare_and_swap(at, before, key) == before;
+}
+
 static __always_inline struct latency_journey *journey_claim_in(const struct bucket *bucket, __u64 key)
 {
 	struct latency_journey *journey;
@@ -114,12 +126,12 @@ static __always_inline struct latency_journey *journey_claim_in(const struct buc
 	if (!bucket->keys)
 		return (void *)0;
 #pragma unroll
-	for (int way = 0; way < LATENCY_WAYS; way++) {
-		if (bucket->keys[way] || __sync_val_compare_and_swap(&bucket->keys[way], 0, key))
+	for (int way = 0; way < 2 * LATENCY_WAYS; way++) {
+		if (!key_take(&bucket->keys[way % LATENCY_WAYS], key, way >= LATENCY_WAYS))
 			continue;
-		journey = journey_at(bucket->number * LATENCY_WAYS + way);
+		journey = journey_at(bucket->number * LATENCY_WAYS + way % LATENCY_WAYS);
 		if (journey)
-			journey->place = bucket->number * LATENCY_WAYS + way;
+			journey->place = bucket->number * LATENCY_WAYS + way % LATENCY_WAYS;
 		return journey;
 	}
 	return (void *)0;
@@ -149,15 +161,21 @@ static __always_inline void journey_rename(struct latency_journey *journey, __u6
 		*at = key;
 }
 
-/* All but the place. */
-static __always_inline void journey_copy(struct latency_journey *to, const struct latency_journey *from)
+/* Moves it to a place of another key. */
+static __always_inline struct latency_journey *journey_move(struct latency_journey *journey, __u64 key)
 {
-	__u32 place = to->place;
+	struct latency_journey *there = journey_claim(key);
+	__u32 place;
 
-	__builtin_memcpy(to, from, sizeof(*to) - sizeof(to->owner));
+	if (!there)
+		return (void *)0;
+	place = there->place;
+	__builtin_memcpy(there, journey, sizeof(*there) - sizeof(there->owner));
+	there->place = place;
 	if (config.owners)
-		to->owner = from->owner;
-	to->place = place;
+		there->owner = journey->owner;
+	journey_rename(journey, 0);
+	return there;
 }
 
 #endif

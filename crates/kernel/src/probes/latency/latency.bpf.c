@@ -105,9 +105,9 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after)
 }
 
 SEC("tp_btf/tcp_sendmsg_locked")
-int BPF_PROG(on_send, struct sock *sk)
+int BPF_PROG(on_send, struct sock *sk, void *message, struct sk_buff *skb)
 {
-	return transmit_tcp(sk);
+	return transmit_tcp(sk, skb ? address_of(skb) : 0);
 }
 
 SEC("tp_btf/net_dev_queue")
@@ -131,7 +131,7 @@ int BPF_PROG(on_dequeue, void *qdisc, void *queue, int packets, struct sk_buff *
 SEC("tp_btf/net_dev_start_xmit")
 int BPF_PROG(on_start, struct sk_buff *skb)
 {
-	return transmit_stamp(skb, LATENCY_TO_DRIVER);
+	return transmit_starts(skb);
 }
 
 SEC("tp_btf/net_dev_xmit")
@@ -163,6 +163,8 @@ int BPF_PROG(on_dropped, struct sk_buff *skb, void *location, int reason)
 	journey = journey_in(&bucket, key);
 	if (journey)
 		journey_end_because(journey, key, LATENCY_DROPPED, reason);
+	else
+		split_dropped(skb, reason);
 	return 0;
 }
 

@@ -13,8 +13,9 @@ enum latency_const {
 	LATENCY_STAGES_MAX = 128, /* pairs of hooks that have a histogram */
 	LATENCY_SOCKETS = 4096,	  /* TCP sockets with data that waits, or that was sent */
 	LATENCY_TASKS = 1024,	  /* readers of sockets */
-	LATENCY_SENDS = 8,	  /* send calls that a socket remembers */
+	LATENCY_SENDS = 64,	  /* send calls that a socket remembers: a send buffer of 4 MB */
 	LATENCY_HOOK_SHIFT = 58,  /* a stamp is a hook's number above nanoseconds, which last nine years */
+	LATENCY_PARTS = 512,	  /* that are looked for in one that was merged: 17 pieces of 32 KiB */
 	LATENCY_SCAN = 64,	  /* packets of a socket that one event looks at */
 	LATENCY_GROUP_STAGES =
 		32,	       /* histograms for each group; one that needs more takes what others leave */
@@ -150,7 +151,7 @@ struct latency_bucket {
 struct latency_journey {
 	__u64 id;    /* of the packet, unlike any other's of the run */
 	__u64 netns; /* cookie */
-	__u64 sk;    /* whose readers were woken for it */
+	__u64 sk;    /* whose readers were woken for it, or who sent it */
 	__u64 skb;   /* its address when its key became its socket's */
 	__u32 place; /* of its key */
 	__u32 ifindex;
@@ -180,9 +181,11 @@ struct latency_counters {
 	__u64 lost_ring;
 	__u64 faster;	 /* than what events were asked for */
 	__u64 ungrouped; /* counted, but in no group */
+	__u64 parked;	 /* got away, perhaps merged into another one */
+	__u64 found;	 /* in that other one */
 	__u64 outcomes[LATENCY_OUTCOMES];
 };
-_Static_assert(sizeof(struct latency_counters) == 152, "words");
+_Static_assert(sizeof(struct latency_counters) == 168, "words");
 
 /* A packet at the end of its way. */
 struct latency_event {

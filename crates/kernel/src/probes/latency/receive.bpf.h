@@ -4,9 +4,9 @@
 #define PLUMB_LATENCY_RECEIVE_BPF_H
 
 #include "fragment.bpf.h"
+#include "merge.bpf.h"
 #include "packet.bpf.h"
 #include "reader.bpf.h"
-#include "socket.bpf.h"
 #include "softirq.bpf.h"
 
 /* Out of a veth's one end is into its other: what is sent is a journey of its own, whose end may still come.
@@ -45,6 +45,8 @@ static __always_inline int receive_first(struct sk_buff *skb, int polled)
 	if (polled)
 		softirq_delivered(journey, sent);
 	stamp(journey, LATENCY_DRIVER);
+	if (journey->flow.protocol == PROTOCOL_TCP)
+		segment_note(journey, key);
 	return 0;
 }
 
@@ -74,7 +76,7 @@ static __always_inline struct latency_journey *receive_same(struct sk_buff *skb,
 	struct latency_journey *journey = journey_in(bucket, key);
 
 	if (journey && last_hook(journey) >= LATENCY_RECEIVE && !skb->skb_iif) {
-		journey_end(journey, key, LATENCY_STRAYED);
+		journey_lost(journey, key);
 		return (void *)0;
 	}
 	return journey;
@@ -89,23 +91,29 @@ static __always_inline int receive_stamp_at(__u64 address, enum latency_hook hoo
 	return 0;
 }
 
-/* Where the data of a TCP packet ends, to which GRO and a backlog may have added. A FIN has a number and no
+/* Where the data of a TCP packet ends, to which others' may have been added. A FIN has a number and no
  * data; the flags have been 16 bits since 6.14. */
 static __always_inline __u32 data_end(struct sk_buff *skb)
 {
-	__u32 end = *(__u32 *)(skb->cb + bpf_core_field_offset(struct tcp_skb_cb, end_seq));
-	void *flags = skb->cb + bpf_core_field_offset(struct tcp_skb_cb, tcp_flags);
+	__u64 end = bpf_core_field_offset(struct tcp_skb_cb, end_seq);
+	__u64 flags = bpf_core_field_offset(struct tcp_skb_cb, tcp_flags);
+	const char *cb = skb->cb;
 
+	/* Else clang makes loads of them that libbpf resizes. */
+	barrier_var(end);
+	barrier_var(flags);
 	if (bpf_core_field_size(struct tcp_skb_cb, tcp_flags) == 2)
-		return end - (*(__u16 *)flags & TCP_FIN);
-	return end - (*(__u8 *)flags & TCP_FIN);
+		return *(__u32 *)(cb + end) - (*(__u16 *)(cb + flags) & TCP_FIN);
+	return *(__u32 *)(cb + end) - (cb[flags] & TCP_FIN);
 }
 
 static __always_inline int receive_tcp(struct sock *sk, struct sk_buff *skb)
 {
 	__u64 key = packet_key(address_of(skb), KEY_RX);
 	struct latency_journey *journey = journey_find(key);
+	struct merged merged = {};
 	struct tcp_sock *tcp;
+	__u32 end;
 
 	if (!journey)
 		return 0;
@@ -113,14 +121,17 @@ static __always_inline int receive_tcp(struct sock *sk, struct sk_buff *skb)
 	if (!tcp)
 		return 0;
 	stamp(journey, LATENCY_SOCKET);
-	journey = waiting_add(journey, key, sk);
-	if (!journey)
-		return 0;
-	journey->skb = address_of(skb);
-	journey->end_sequence = data_end(skb);
 	/* What begins beyond what was received waits for a hole. */
 	if (after(journey->sequence, tcp->rcv_nxt))
 		journey->flags |= JOURNEY_OUT_OF_ORDER;
+	end = data_end(skb);
+	if (journey->end_sequence != end)
+		merge_begin(&merged, journey, sk);
+	journey = waiting_add(journey, key, sk);
+	if (journey)
+		journey->skb = address_of(skb);
+	if (merged.sk && (journey || merged.filtered))
+		merge_parts(&merged, end);
 	return 0;
 }
 

@@ -30,7 +30,8 @@ struct waiting {
 	__u32 tail;
 	__u32 readable;
 	__u32 sends;
-	__u32 place; /* of the packet that came when nobody waited */
+	__u64 filled; /* the packet that the last send call added to */
+	__u32 place;  /* of the packet that came when nobody waited */
 	__u32 _pad;
 	struct send send[LATENCY_SENDS];
 	struct sender sender;
@@ -124,14 +125,11 @@ static __always_inline struct latency_journey *waiting_put(struct latency_journe
 		journey_rename(journey, waiting_key(sk, waiting->tail++));
 		return journey;
 	}
-	there = journey_claim(waiting_key(sk, waiting->tail));
-	if (!there) {
+	there = journey_move(journey, waiting_key(sk, waiting->tail));
+	if (there)
+		waiting->tail++;
+	else
 		journey_end(journey, key, LATENCY_NO_ROOM);
-		return (void *)0;
-	}
-	journey_copy(there, journey);
-	waiting->tail++;
-	journey_rename(journey, 0);
 	return there;
 }
 
@@ -205,7 +203,9 @@ static __always_inline void sender_copy(struct latency_journey *journey, __u64 s
 	__builtin_memcpy(journey->owner.comm, waiting->sender.comm, sizeof(journey->owner.comm));
 }
 
-static __always_inline void send_note(__u64 sk, __u32 sequence)
+/* `skb`: what the socket adds the data to; 0: a packet of its own. A packet was given to the socket when its
+ * first byte was. */
+static __always_inline void send_note(__u64 sk, __u64 skb, __u32 sequence)
 {
 	struct waiting *waiting = waiting_make(sk);
 	__u32 last;
@@ -214,8 +214,9 @@ static __always_inline void send_note(__u64 sk, __u32 sequence)
 		return;
 	sender_note(waiting, sequence);
 	last = (waiting->sends - 1) & (LATENCY_SENDS - 1);
-	if (waiting->sends && waiting->send[last].sequence == sequence)
+	if (waiting->sends && (waiting->send[last].sequence == sequence || (skb && waiting->filled == skb)))
 		return;
+	waiting->filled = skb;
 	last = waiting->sends & (LATENCY_SENDS - 1);
 	waiting->send[last].sequence = sequence;
 	waiting->send[last].time = bpf_ktime_get_ns();

@@ -4,6 +4,7 @@
 #define PLUMB_LATENCY_TRANSMIT_BPF_H
 
 #include "receive.bpf.h"
+#include "split.bpf.h"
 
 /* A received packet goes on: it has the interface that it came by and no socket. Else its address was given
  * to a packet of this host. */
@@ -16,7 +17,7 @@ static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff
 	if (!journey)
 		return (void *)0;
 	if (!skb->skb_iif || skb->sk) {
-		journey_end(journey, received, LATENCY_STRAYED);
+		journey_lost(journey, received);
 		return (void *)0;
 	}
 	journey_rename(journey, packet_key(address, KEY_TX));
@@ -26,12 +27,12 @@ static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff
 
 /* The functions below run one in another on one CPU, down to the device: what they note is of the packet that
  * gets there next, as long as socket or address agree. */
-static __always_inline int transmit_tcp(struct sock *sk)
+static __always_inline int transmit_tcp(struct sock *sk, __u64 skb)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
 	if (tcp)
-		send_note(address_of(sk), tcp->write_seq);
+		send_note(address_of(sk), skb, tcp->write_seq);
 	return 0;
 }
 
@@ -78,12 +79,11 @@ static __always_inline int transmit_routed(__u64 skb)
 static __always_inline void transmit_before(struct latency_journey *journey, struct sk_buff *skb)
 {
 	struct latency_cpu *cpu = this_cpu();
-	__u64 packet = address_of(skb), sk = 0, sent = 0;
+	__u64 packet = address_of(skb), sk = socket_of(skb), sent = 0;
 
+	journey->sk = sk;
 	if (!cpu)
 		return;
-	if (skb->sk)
-		sk = address_of(skb->sk);
 	if (journey->flow.protocol == PROTOCOL_TCP && sk)
 		sent = send_time(sk, journey->sequence);
 	else if (sk && cpu->sender == sk)
@@ -158,6 +158,19 @@ static __always_inline int transmit_stamp(struct sk_buff *skb, enum latency_hook
 	return 0;
 }
 
+static __always_inline int transmit_starts(struct sk_buff *skb)
+{
+	struct latency_journey *journey = journey_find(packet_key(address_of(skb), KEY_TX));
+
+	if (!journey) {
+		split_to_driver(skb);
+		return 0;
+	}
+	journey->cpu = bpf_get_smp_processor_id();
+	stamp(journey, LATENCY_TO_DRIVER);
+	return 0;
+}
+
 /* The driver returned. By then the packet may be gone and its address another's, which this CPU did not give
  * to a driver last. */
 static __always_inline int transmit_driven(struct sk_buff *skb, int status)
@@ -165,7 +178,11 @@ static __always_inline int transmit_driven(struct sk_buff *skb, int status)
 	__u64 key = packet_key(address_of(skb), KEY_TX);
 	struct latency_journey *journey = journey_find(key);
 
-	if (!journey || last_hook(journey) != LATENCY_TO_DRIVER || journey->cpu != bpf_get_smp_processor_id())
+	if (!journey) {
+		split_from_driver(skb, status);
+		return 0;
+	}
+	if (last_hook(journey) != LATENCY_TO_DRIVER || journey->cpu != bpf_get_smp_processor_id())
 		return 0;
 	if (status) /* not taken: it is tried again, or was freed */
 		return 0;
@@ -185,7 +202,10 @@ static __always_inline void transmit_consumed(struct sk_buff *skb, const struct 
 		return;
 	last = last_hook(journey);
 	if (last != LATENCY_FROM_DRIVER && last != LATENCY_TO_DRIVER) {
-		journey_end(journey, key, LATENCY_CONSUMED);
+		if (is_gso(skb))
+			split_begin(journey, skb);
+		else
+			journey_end(journey, key, LATENCY_CONSUMED);
 		return;
 	}
 	stamp(journey, LATENCY_FREED);
