@@ -11,6 +11,7 @@
 
 #define __noinline __attribute__((noinline))
 #define bpf_ntohs  ntohs
+#define bpf_ntohl  ntohl
 #undef __always_inline
 #define __always_inline inline
 
@@ -30,6 +31,8 @@ struct answer {
 	__s32 tcp_flags;
 	__u32 tunnel;
 	__u32 ethertype;
+	__u32 sequence;
+	__u32 tcp_header;
 };
 
 static struct answer parse(const unsigned char *frame, __u32 length)
@@ -44,6 +47,8 @@ static struct answer parse(const unsigned char *frame, __u32 length)
 	if (parse_network(&c, c.at, ethertype, &a.flow, &next))
 		return a;
 	a.tcp_flags = parse_transport(&c, &next, &a.flow);
+	a.sequence = next.sequence;
+	a.tcp_header = next.header;
 	a.tunnel = tunnel_parse(&c, &next, &a.flow, &a.inner);
 	return a;
 }

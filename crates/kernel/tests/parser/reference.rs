@@ -20,10 +20,12 @@ pub(crate) struct Answer {
     pub(crate) tcp_flags: i32,
     pub(crate) tunnel: u32,
     pub(crate) ethertype: u32,
+    pub(crate) sequence: u32,
+    pub(crate) tcp_header: u32,
 }
 
 impl Answer {
-    pub(crate) const SIZE: usize = 96;
+    pub(crate) const SIZE: usize = 104;
 
     pub(crate) fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
         let word = |at: usize| i32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
@@ -34,6 +36,8 @@ impl Answer {
             tcp_flags: word(84),
             tunnel: word(88) as u32,
             ethertype: word(92) as u32,
+            sequence: word(96) as u32,
+            tcp_header: word(100) as u32,
         }
     }
 }
@@ -137,7 +141,9 @@ fn transport(packet: &LaxSlicedPacket<'_>, answer: &Answer, seen: &mut Coverage)
         Some(TransportSlice::Tcp(tcp)) => {
             seen.tcp += 1;
             same("TCP ports", answer.flow.ports, Some((tcp.source_port(), tcp.destination_port())))?;
-            same("TCP flags", answer.tcp_flags, i32::from(tcp.slice()[13]))
+            same("TCP flags", answer.tcp_flags, i32::from(tcp.slice()[13]))?;
+            same("TCP sequence number", answer.sequence, tcp.sequence_number())?;
+            same("TCP header", answer.tcp_header, u32::from(tcp.data_offset()) * 4)
         }
         _ => Ok(()),
     }
