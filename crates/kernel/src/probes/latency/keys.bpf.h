@@ -47,6 +47,7 @@ enum key_kind {
 	KEY_PARKED = 5,	 /* of ports and a sequence number */
 	KEY_KINDS = 7,
 	KEY_ENDING = 8, /* is being counted */
+	WAITING_NUMBERS = 8192,
 };
 
 /* A kernel address as a number. The verifier takes no arithmetic on pointers but differences of two. */
@@ -63,7 +64,7 @@ static __always_inline __u64 packet_key(__u64 skb, enum key_kind kind)
 /* The highest 16 bits of kernel addresses are the same. */
 static __always_inline __u64 waiting_key(__u64 sk, __u32 number)
 {
-	return sk << 16 | (number & 0x1fff) << 3 | KEY_WAITING;
+	return sk << 16 | (number % WAITING_NUMBERS) << 3 | KEY_WAITING;
 }
 
 /* Where a key may be. All kinds of one address have the same. */

@@ -116,7 +116,7 @@ static __always_inline struct latency_journey *waiting_put(struct latency_journe
 	struct waiting *waiting = waiting_make(sk);
 	struct latency_journey *there;
 
-	if (!waiting) {
+	if (!waiting || waiting->tail - waiting->head >= WAITING_NUMBERS) {
 		journey_end(journey, key, LATENCY_NO_ROOM);
 		return (void *)0;
 	}
