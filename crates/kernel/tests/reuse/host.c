@@ -10,13 +10,14 @@
 enum host_const {
 	PLACES = 16, /* addresses that packets may have */
 	CPUS = 2,
-	MASK = 0xffff,
+	MASK = 0x3fff, /* of buckets */
 	MAPS = 32,
 	LAST = 0xffffffff, /* in place of a packet's number: counters follow */
 };
 
 enum op {
 	OP_RECEIVED, /* a packet comes into being */
+	OP_SEGMENT, /* likewise, of TCP */
 	OP_SENT,
 	OP_OTHER,
 	OP_DRIVER, /* and passes hooks */
@@ -68,8 +69,10 @@ void *map_value(const void *map, int type, __u32 entries, __u32 size, __u32 plac
 
 	if (type != BPF_MAP_TYPE_ARRAY && type != BPF_MAP_TYPE_PERCPU_ARRAY)
 		return NULL;
-	if (map == (const void *)&latency_journeys)
+	if (map == (const void *)&latency_buckets || map == (const void *)&latency_segments)
 		entries = MASK + 1;
+	if (map == (const void *)&latency_journeys)
+		entries = LATENCY_WAYS * (MASK + 1);
 	while (maps[at].map && maps[at].map != map)
 		at++;
 	if (!maps[at].map) {
@@ -100,15 +103,21 @@ void submitted(const void *record)
 	answer(&ended);
 }
 
-/* UDP over IPv4 with some data. */
+/* UDP or TCP over IPv4 with some data. No two packets of TCP have the same sequence number. */
 static void make(struct sk_buff *skb, const struct step *step)
 {
 	unsigned char *header = bytes[step->place];
+	__u32 sequence = htonl(step->packet * sizeof(bytes[0]));
 
 	memset(header, 0, sizeof(bytes[0]));
 	header[0] = 0x45;
-	header[9] = 17;
+	header[9] = PROTOCOL_UDP;
 	memcpy(header + 12, &step->packet, sizeof(step->packet));
+	if (step->op == OP_SEGMENT) {
+		header[9] = PROTOCOL_TCP;
+		memcpy(header + 24, &sequence, sizeof(sequence));
+		header[32] = 5 << 4;
+	}
 	memset(skb, 0, sizeof(*skb));
 	skb->dev = &device;
 	skb->protocol = htons(0x0800);
@@ -126,6 +135,7 @@ static void run(const struct step *step)
 
 	switch (step->op) {
 	case OP_RECEIVED:
+	case OP_SEGMENT:
 	case OP_SENT:
 	case OP_OTHER:
 		make(skb, step);
@@ -176,12 +186,14 @@ static struct ended sums(void)
 		ended.stamps[0] += count->seen;
 		ended.stamps[1] += count->emitted;
 		ended.stamps[2] += count->outcomes[LATENCY_STRAYED];
+		ended.stamps[5] += count->parked - count->found;
 		ended.stamps[3] += count->filtered + count->no_room + count->outcomes[LATENCY_NO_ROOM];
 	}
-	for (__u32 place = 0; place <= MASK; place++) {
-		const struct latency_journey *journey = bpf_map_lookup_elem(&latency_journeys, &place);
+	for (__u32 number = 0; number <= MASK; number++) {
+		const struct latency_bucket *bucket = bpf_map_lookup_elem(&latency_buckets, &number);
 
-		ended.stamps[4] += journey->key != 0;
+		for (int way = 0; way < LATENCY_WAYS; way++)
+			ended.stamps[4] += bucket->keys[way] && (bucket->keys[way] & KEY_KINDS) != KEY_PARKED;
 	}
 	return ended;
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod model;
+mod ways;
 
 use model::{Ended, Steps};
 use std::io::{BufReader, BufWriter, Read, Write};

@@ -1,108 +1,10 @@
 //! Packets and what must become of them.
 
+use crate::ways::{OTHERS, Op, Part, TRANSMITTED, WAYS};
 use std::collections::HashMap;
 
 /// Addresses, of which each has one packet at a time.
 const PLACES: usize = 16;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Op {
-    Received,
-    Sent,
-    Other,
-    Driver,
-    Receive,
-    Readable,
-    Queue,
-    Start,
-    Driven,
-    Merged,
-    Consumed,
-    Dropped,
-    Unseen,
-    /// The driver of the packet that had the address before returns.
-    Late,
-}
-
-/// `enum latency_outcome`.
-const DELIVERED: u32 = 0;
-const TRANSMITTED: u32 = 1;
-const FORWARDED: u32 = 2;
-const DROPPED: u32 = 3;
-const MERGED: u32 = 4;
-
-/// A step of a packet on a CPU of two, where something ends with what it ends as.
-type Part = (Op, u8, Option<u32>);
-
-/// Ways that packets go, from where they come into being to where they are freed. What GRO merged, and what a socket merges, is
-/// freed unseen.
-const WAYS: &[&[Part]] = &[
-    &[
-        (Op::Received, 0, None),
-        (Op::Driver, 0, None),
-        (Op::Receive, 0, None),
-        (Op::Readable, 0, None),
-        (Op::Consumed, 1, Some(DELIVERED)),
-    ],
-    &[(Op::Received, 0, None), (Op::Driver, 0, None), (Op::Dropped, 0, Some(DROPPED))],
-    &[
-        (Op::Received, 0, None),
-        (Op::Driver, 0, None),
-        (Op::Receive, 1, None),
-        (Op::Dropped, 1, Some(DROPPED)),
-    ],
-    &[(Op::Received, 0, None), (Op::Driver, 0, None), (Op::Receive, 0, None), (Op::Unseen, 0, None)],
-    &[
-        (Op::Received, 0, None),
-        (Op::Driver, 0, None),
-        (Op::Receive, 0, None),
-        (Op::Readable, 0, None),
-        (Op::Unseen, 1, None),
-    ],
-    &[(Op::Received, 0, None), (Op::Merged, 0, Some(MERGED))],
-    &[
-        (Op::Sent, 0, None),
-        (Op::Queue, 0, None),
-        (Op::Start, 0, None),
-        (Op::Driven, 0, None),
-        (Op::Consumed, 1, Some(TRANSMITTED)),
-    ],
-    &[(Op::Sent, 0, None), (Op::Queue, 0, None), (Op::Dropped, 0, Some(DROPPED))],
-    // Forwarded.
-    &[
-        (Op::Received, 0, None),
-        (Op::Driver, 0, None),
-        (Op::Receive, 0, None),
-        (Op::Queue, 0, None),
-        (Op::Start, 1, None),
-        (Op::Driven, 1, None),
-        (Op::Consumed, 0, Some(FORWARDED)),
-    ],
-    // Out of a veth's one end, into its other.
-    &[
-        (Op::Sent, 0, None),
-        (Op::Queue, 0, None),
-        (Op::Start, 0, None),
-        (Op::Driver, 0, None),
-        (Op::Driven, 0, Some(TRANSMITTED)),
-        (Op::Receive, 0, None),
-        (Op::Readable, 0, None),
-        (Op::Consumed, 0, Some(DELIVERED)),
-    ],
-    // The one before went through a veth and was read before its driver returned.
-    &[
-        (Op::Sent, 0, None),
-        (Op::Queue, 0, None),
-        (Op::Start, 0, None),
-        (Op::Late, 1, None),
-        (Op::Driven, 0, None),
-        (Op::Consumed, 0, Some(TRANSMITTED)),
-    ],
-    // Of no interest, and with an address that others had.
-    &[(Op::Other, 0, None), (Op::Consumed, 0, None)],
-    &[(Op::Other, 0, None), (Op::Dropped, 1, None)],
-];
 
 /// A step as it is told to the programs.
 struct Step {
@@ -111,6 +13,38 @@ struct Step {
     cpu: u8,
     packet: u32,
     ends: Option<u32>,
+    /// The packet that had the address before and went unseen, where this shows that it did.
+    shows: Option<Gone>,
+}
+
+/// A packet that was freed unseen.
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    packet: u32,
+    sent: bool,
+    becomes: Becomes,
+}
+
+/// What an unseen packet counts as when its address is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Becomes {
+    Strayed,
+    /// To be found in the packet that it was merged into.
+    Parked,
+    /// The driver had it: nothing was missing.
+    Transmitted,
+}
+
+impl Gone {
+    fn of(packet: u32, way: &[Part]) -> Self {
+        let has = |op| way.iter().any(|(other, ..)| *other == op);
+        let becomes = match (has(Op::Driven), has(Op::Segment)) {
+            (true, _) => Becomes::Transmitted,
+            (_, true) => Becomes::Parked,
+            _ => Becomes::Strayed,
+        };
+        Self { packet, becomes, sent: has(Op::Sent) }
+    }
 }
 
 /// All steps of all packets.
@@ -156,6 +90,7 @@ impl Steps {
             (state >> 33) as usize % below
         };
         let (mut steps, mut here, mut made) = (Vec::new(), [None::<Here>; PLACES], 0);
+        let mut gone = [None::<Gone>; PLACES];
         while made < packets || here.iter().any(Option::is_some) {
             let place = random(PLACES);
             let now = match here[place] {
@@ -164,11 +99,26 @@ impl Steps {
                 None => {
                     made += 1;
                     let turned = u8::from(random(2) == 1);
-                    Here { packet: made, way: WAYS[random(WAYS.len())], at: 0, turned }
+                    // That a sent packet went unseen shows at the first hook of another one, which these do not have.
+                    let sent = gone[place].is_some_and(|gone| gone.sent);
+                    let first = if sent { OTHERS } else { 0 };
+                    let way = WAYS[first + random(WAYS.len() - first)];
+                    Here { packet: made, way, at: 0, turned }
                 }
             };
             let (op, cpu, ends) = now.way[now.at];
-            steps.push(Step { op, place: place as u8, cpu: cpu ^ now.turned, packet: now.packet, ends });
+            let shows = if now.at == 1 { gone[place].take() } else { None };
+            steps.push(Step {
+                op,
+                place: place as u8,
+                cpu: cpu ^ now.turned,
+                packet: now.packet,
+                ends,
+                shows,
+            });
+            if op == Op::Unseen {
+                gone[place] = Some(Gone::of(now.packet, now.way));
+            }
             let next = Here { at: now.at + 1, ..now };
             here[place] = (next.at < next.way.len()).then_some(next);
         }
@@ -197,16 +147,23 @@ impl Steps {
             }
         }
         self.ends(told)?;
-        let gone = self.0.iter().filter(|step| step.op == Op::Unseen).count() as u64;
-        let [seen, emitted, strayed, none, left, ..] = sums.stamps;
-        if seen != emitted + strayed + left || none != 0 || emitted != told.len() as u64 {
-            return Err(format!(
-                "{seen} seen, {emitted} told, {strayed} strayed, {left} left, {none} not followed"
-            ));
+        let [seen, emitted, strayed, none, left, parked, ..] = sums.stamps;
+        let told = told.len() as u64;
+        if seen != emitted + strayed + parked + left || none != 0 || emitted != told {
+            return Err(format!("{sums:?} of {told} told"));
         }
         // Those whose addresses were not used again are still there.
-        if strayed + left != gone || left > PLACES as u64 {
-            return Err(format!("{strayed} strayed and {left} left of {gone} that went unseen"));
+        let unseen = self.0.iter().filter(|step| step.op == Op::Unseen).count() as u64;
+        let shown = |wanted: Becomes| {
+            let gone = self.0.iter().filter_map(|step| step.shows);
+            gone.filter(|gone| gone.becomes == wanted).count() as u64
+        };
+        let expected = (shown(Becomes::Strayed), shown(Becomes::Parked));
+        let still = unseen - expected.0 - expected.1 - shown(Becomes::Transmitted);
+        if (strayed, parked) != expected || left != still {
+            return Err(format!(
+                "{strayed} strayed, {parked} parked, {left} left, not {expected:?} and {still}"
+            ));
         }
         Ok(())
     }
@@ -220,7 +177,15 @@ impl Steps {
             }
         }
         for (number, step) in (1..).zip(&self.0) {
-            let outcome = ends.remove(&(number, step.packet)).map(|journey| journey.outcome);
+            let mut end = |packet| ends.remove(&(number, packet)).map(|journey| journey.outcome);
+            if let Some(gone) = step.shows {
+                let outcome = end(gone.packet);
+                let transmitted = gone.becomes == Becomes::Transmitted;
+                if outcome != transmitted.then_some(TRANSMITTED) {
+                    return Err(format!("step {number} shows {gone:?}: {outcome:?}"));
+                }
+            }
+            let outcome = end(step.packet);
             if outcome != step.ends {
                 return Err(format!(
                     "step {number} of {}, {:?}: {outcome:?}, not {:?}",
