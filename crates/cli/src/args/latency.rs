@@ -13,15 +13,15 @@ use std::time::Duration;
 /// their way took: received, sent, or forwarded. What a stage means, docs/latency.md tells.
 #[derive(Debug, Args)]
 pub struct Latency {
-    #[command(flatten)]
-    pub each: Each,
     /// Also the interrupts and softirqs that delivered packets, as hooks of their way; and, without --events, a table of
     /// interrupts, softirqs and NAPI polls of the whole machine, whatever the filter
-    #[arg(long)]
+    #[arg(long, help_heading = "What to tell")]
     pub irq: bool,
     /// Also the distribution of each stage's times, in powers of two, below the table
-    #[arg(long, conflicts_with = "events")]
+    #[arg(long, conflicts_with = "events", help_heading = "What to tell")]
     pub histogram: bool,
+    #[command(flatten)]
+    pub each: Each,
     #[command(flatten)]
     pub grouping: Grouping,
     #[command(flatten)]
