@@ -22,6 +22,9 @@ use crate::setup;
 /// Under emulation a command of a second can take half a minute; a guest that hangs is stopped all the same.
 const COMMAND_LIMIT: Duration = Duration::from_secs(15 * 60);
 
+/// A guest whose script says nothing for this long hangs: the slowest test takes half of it.
+const SILENCE: Duration = Duration::from_secs(10 * 60);
+
 /// How often the guest's output is looked at.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -75,6 +78,7 @@ impl Guest<'_> {
             signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
         }
         let deadline = Instant::now() + self.limit;
+        let mut heard = (Instant::now(), 0);
         while running.0.try_wait()?.is_none() {
             if interrupted.load(Ordering::Relaxed) {
                 bail!("interrupted; the VM is stopped");
@@ -87,6 +91,16 @@ impl Guest<'_> {
                 );
             }
             output.lines(line)?;
+            if output.read > heard.1 {
+                heard = (Instant::now(), output.read);
+            } else if heard.0.elapsed() > SILENCE {
+                bail!(
+                    "Linux {} says nothing for {} s; the VM is stopped. Its console:\n{}",
+                    self.kernel.version,
+                    SILENCE.as_secs(),
+                    shared.console_tail()
+                );
+            }
             thread::sleep(POLL);
         }
         output.lines(line)?;
