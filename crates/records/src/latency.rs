@@ -32,6 +32,7 @@ crate::record! {
         dst_port: Option<u16> as Id, "with --by dst_port or flow";
         protocol: Option<u8> as Id, "with --by protocol or flow";
         family: Option<&'a str> as Text, "with --by protocol or family: ipv4 or ipv6";
+        cgroup: Option<u64> as Id, "with --by cgroup: cgroup id of the packets' socket; null where no socket is known";
     }
 }
 

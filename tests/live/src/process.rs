@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// The unified hierarchy of cgroups, mounted for as long as this lives where nobody else has.
@@ -57,10 +58,12 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes it: one at a time in a process.
+    /// Makes it.
     pub fn new() -> Result<Self> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
         let unified = Unified::find()?;
-        let path = unified.root.join(format!("plumb-test-{}", std::process::id()));
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = unified.root.join(format!("plumb-test-{}-{number}", std::process::id()));
         fs::create_dir(&path).with_context(|| path.display().to_string())?;
         let id = fs::metadata(&path)?.ino();
         Ok(Self { path, id, _unified: unified })

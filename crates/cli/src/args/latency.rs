@@ -53,7 +53,7 @@ pub struct Each {
 #[command(next_help_heading = "Groups")]
 pub struct Grouping {
     /// Tell packets apart by these: interface, netns or cpu of their first hook, protocol, flow (protocol, addresses, ports) or
-    /// parts of it
+    /// parts of it, cgroup of their socket
     #[arg(long, value_name = "KEY", value_delimiter = ',', conflicts_with = "events")]
     pub by: Vec<String>,
     /// Only the N groups with the most packets

@@ -1,7 +1,9 @@
 //! `--by`: every packet is in the group that it belongs to, and what finds no room is counted beside.
 
+use crate::processes::{Known, client, talk, times};
 use crate::scene::{Over, PORT, Scene, seen};
 use anyhow::{Context, Result, ensure};
+use plumb_live::process::{Cgroup, Shell, own_cgroup};
 use plumb_live::{Plumb, Records, TestResult};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -145,6 +147,39 @@ fn protocols_and_versions_are_apart() -> TestResult {
             groups.iter().zip(1..).map(|(keys, times)| (keys.as_slice(), 2 * times * EXCHANGES)).collect();
         expect(&records, &["protocol", "family"], &expected)
     })
+}
+
+/// Two clients in cgroups of their own, and a server in ours.
+#[test]
+fn cgroups_are_those_of_sockets() -> TestResult {
+    let scene = Scene::new()?;
+    for way in [(Over::Tcp, false), (Over::Udp, true)] {
+        let by_cgroup = || {
+            let (one, two) = (Cgroup::new()?, Cgroup::new()?);
+            let shell = |comm, cgroup| Shell { comm, uid: 4321, cgroup: Some(cgroup) };
+            let mut clients = [
+                client(&scene, way, &shell("plumb-one", &one), &times(EXCHANGES))?,
+                client(&scene, way, &shell("plumb-two", &two), &times(2 * EXCHANGES))?,
+            ];
+            let records = watched(&scene, &["--by", "cgroup"], || talk(&scene, way, &mut clients))?;
+            let ids = [one.id(), two.id(), own_cgroup()?].map(|id| [Value::from(id)]);
+            if Known::of(&records, way.0)?.sockets {
+                let groups = ids.iter().zip(1..).map(|(id, times)| (&id[..], times * EXCHANGES));
+                return expect(&records, &["cgroup"], &groups.collect::<Vec<_>>());
+            }
+            // Of sent packets the socket is known, of received datagrams not everywhere.
+            let told = totals(&records, &["cgroup"]);
+            let mut expected = both_ways(&[(&[Value::Null], 6 * EXCHANGES)]);
+            expected.retain(|words, _| words[0] == "\"rx\"");
+            expected.extend(ids.iter().zip(1..).map(|(id, times)| {
+                (vec!["\"tx\"".to_owned(), id[0].to_string()], (times * EXCHANGES) as u64)
+            }));
+            ensure!(told == expected, "{told:#?} instead of {expected:#?}");
+            Ok(())
+        };
+        seen(by_cgroup).with_context(|| format!("{way:?}"))?;
+    }
+    Ok(())
 }
 
 #[test]

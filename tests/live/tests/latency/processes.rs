@@ -18,7 +18,12 @@ const TWO: usize = 20;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A shell that sends a byte and reads one, so many times, in this way.
-fn client(scene: &Scene, (over, v6): (Over, bool), shell: &Shell<'_>, exchange: &str) -> Result<Ready> {
+pub(crate) fn client(
+    scene: &Scene,
+    (over, v6): (Over, bool),
+    shell: &Shell<'_>,
+    exchange: &str,
+) -> Result<Ready> {
     let at = scene.address(v6);
     let protocol = if over == Over::Tcp { "tcp" } else { "udp" };
     let open = format!("exec 3<>/dev/{protocol}/{}/{}", at.ip(), at.port());
@@ -26,12 +31,12 @@ fn client(scene: &Scene, (over, v6): (Over, bool), shell: &Shell<'_>, exchange: 
     shell.ready(scene.lab.sender(), &format!("{functions}; {open}; {exchange}"))
 }
 
-fn times(count: usize) -> String {
+pub(crate) fn times(count: usize) -> String {
     format!("for ((i = 0; i < {count}; i++)); do say; hear; done")
 }
 
 /// Lets clients talk to a server that sends back what it reads.
-fn talk(scene: &Scene, (over, v6): (Over, bool), clients: &mut [Ready]) -> Result<()> {
+pub(crate) fn talk(scene: &Scene, (over, v6): (Over, bool), clients: &mut [Ready]) -> Result<()> {
     let at = scene.address(v6);
     let (over_now, server) = (AtomicBool::new(false), scene.lab.receiver());
     std::thread::scope(|scope| {
@@ -93,13 +98,13 @@ fn records(plumb: Running) -> Result<Records> {
 
 /// What this kernel tells of packets over UDP or TCP: whose sockets they came to, and who sent them.
 #[derive(Clone, Copy)]
-struct Known {
-    sockets: bool,
+pub(crate) struct Known {
+    pub(crate) sockets: bool,
     senders: bool,
 }
 
 impl Known {
-    fn of(records: &Records, over: Over) -> Result<Self> {
+    pub(crate) fn of(records: &Records, over: Over) -> Result<Self> {
         let session = records.of("session").next().context("a session")?;
         let hook = |hook: &str| session["mechanisms"][hook].is_string();
         let readable = hook("sk_data_ready") || hook("sock_def_readable");

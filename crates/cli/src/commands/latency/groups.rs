@@ -171,6 +171,7 @@ impl Names {
             netns_cookie: Some(group.netns_cookie()),
             netns_name: self.known.get(&group.netns_cookie()).map(String::as_str),
             cpu: Some(group.cpu()),
+            cgroup: group.cgroup(),
             src_ip: flow.src,
             dst_ip: flow.dst,
             src_port: flow.src_port,

@@ -91,9 +91,9 @@ impl Config {
         self.filters_owner().0 || self.events.is_some()
     }
 
-    /// The same of users and cgroups.
+    /// The same of users and cgroups, which groups may be of.
     fn wants_socket(&self) -> bool {
-        self.filters_owner().1 || self.events.is_some()
+        self.filters_owner().1 || self.events.is_some() || self.keys.contains(&Key::Cgroup)
     }
 
     fn owners(&self) -> u32 {

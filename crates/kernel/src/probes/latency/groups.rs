@@ -26,6 +26,8 @@ pub enum Key {
     Netns,
     /// CPU of the first hook.
     Cpu,
+    /// Cgroup of the socket.
+    Cgroup,
 }
 
 impl Key {
@@ -40,6 +42,7 @@ impl Key {
         ("dst_port", Self::DstPort),
         ("protocol", Self::Protocol),
         ("family", Self::Family),
+        ("cgroup", Self::Cgroup),
     ];
 
     pub(super) fn bit(self) -> u32 {
@@ -53,6 +56,7 @@ impl Key {
             Self::Interface => latency_key::LATENCY_KEY_INTERFACE,
             Self::Netns => latency_key::LATENCY_KEY_NETNS,
             Self::Cpu => latency_key::LATENCY_KEY_CPU,
+            Self::Cgroup => latency_key::LATENCY_KEY_CGROUP,
         };
         key.0
     }
@@ -129,6 +133,11 @@ impl Group {
     /// CPU of the first hook.
     pub fn cpu(&self) -> u32 {
         self.raw.cpu
+    }
+
+    /// Id of the socket's cgroup; `None` where it is no key or no socket is known.
+    pub fn cgroup(&self) -> Option<u64> {
+        (self.raw.cgroup != 0).then_some(self.raw.cgroup)
     }
 
     /// What tells groups apart, as words that hash and compare.

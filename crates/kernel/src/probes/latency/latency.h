@@ -108,6 +108,7 @@ enum latency_key {
 	LATENCY_KEY_INTERFACE = 1 << 6,
 	LATENCY_KEY_NETNS = 1 << 7,
 	LATENCY_KEY_CPU = 1 << 8,
+	LATENCY_KEY_CGROUP = 1 << 9,
 	LATENCY_KEYS_PLACE = LATENCY_KEY_INTERFACE | LATENCY_KEY_NETNS,
 };
 
@@ -116,9 +117,10 @@ struct latency_group {
 	struct flow_key flow;
 	__u64 netns; /* cookie */
 	__u32 ifindex;
-	__u32 cpu; /* of the first hook */
+	__u32 cpu;    /* of the first hook */
+	__u64 cgroup; /* id, of the socket; 0: unknown */
 };
-_Static_assert(sizeof(struct latency_group) == 56, "no hidden padding");
+_Static_assert(sizeof(struct latency_group) == 64, "no hidden padding");
 
 /* An interface or, with index 0, a namespace: how it is called in a table. */
 struct latency_place {

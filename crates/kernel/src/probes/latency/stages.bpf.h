@@ -100,6 +100,8 @@ static __always_inline struct latency_stages *group_of(const struct latency_jour
 		key.ifindex = journey->ifindex;
 	if (config.keys & LATENCY_KEY_CPU)
 		key.cpu = journey->first_cpu;
+	if (config.keys & LATENCY_KEY_CGROUP)
+		key.cgroup = journey->owner.cgroup;
 	group = bpf_map_lookup_elem(&latency_groups, &key);
 	if (group)
 		return group;
