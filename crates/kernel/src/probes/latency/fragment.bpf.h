@@ -28,7 +28,7 @@ static __always_inline int receive_reassembled(struct latency_journey *journey, 
 	cpu = this_cpu();
 	if (!cpu || cpu->received == address_of(skb) || !receive_fragment(skb))
 		return 0;
-	if (!journey_move(journey, packet_key(cpu->received, KEY_RX)))
+	if (!journey_move(journey, key, packet_key(cpu->received, KEY_RX)))
 		journey_end(journey, key, LATENCY_NO_ROOM);
 	return 1;
 }

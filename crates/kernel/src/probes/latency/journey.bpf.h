@@ -172,7 +172,7 @@ static __always_inline void journey_lost(struct latency_journey *journey, __u64 
 	/* Perhaps it was merged into another one, which is not at their socket yet: see merge.bpf.h. */
 	if (journey->direction == LATENCY_RX && journey->flow.protocol == 6 /* TCP */ &&
 	    last >= LATENCY_RECEIVE && last < LATENCY_SOCKET &&
-	    journey_move(journey, parked_key(ports_of(journey), journey->sequence)))
+	    journey_move(journey, key, parked_key(ports_of(journey), journey->sequence)))
 		count->parked++;
 	else
 		journey_end(journey, key, LATENCY_STRAYED);

@@ -46,7 +46,7 @@ enum key_kind {
 	KEY_SPLIT = 4,	 /* of what was split into segments */
 	KEY_PARKED = 5,	 /* of ports and a sequence number */
 	KEY_KINDS = 7,
-	KEY_ENDING = 8, /* is being counted */
+	KEY_ENDING = 8, /* is being counted or moved */
 	WAITING_NUMBERS = 8192,
 };
 
@@ -162,20 +162,28 @@ static __always_inline void journey_rename(struct latency_journey *journey, __u6
 		*at = key;
 }
 
-/* Moves it to a place of another key. */
-static __always_inline struct latency_journey *journey_move(struct latency_journey *journey, __u64 key)
+/* Moves it to a place of another key; null where there is none, or where another CPU has moved or ended it: a
+ * packet's address may be used again while its socket finds its data. */
+static __always_inline struct latency_journey *journey_move(struct latency_journey *journey, __u64 from,
+							    __u64 key)
 {
-	struct latency_journey *there = journey_claim(key);
+	__u64 *at = key_at(journey->place);
+	struct latency_journey *there;
 	__u32 place;
 
-	if (!there)
+	if (!at || __sync_val_compare_and_swap(at, from, KEY_ENDING) != from)
 		return (void *)0;
+	there = journey_claim(key);
+	if (!there) {
+		*at = from;
+		return (void *)0;
+	}
 	place = there->place;
 	__builtin_memcpy(there, journey, sizeof(*there) - sizeof(there->owner));
 	there->place = place;
 	if (config.owners)
 		there->owner = journey->owner;
-	journey_rename(journey, 0);
+	*at = 0;
 	return there;
 }
 

@@ -125,7 +125,7 @@ static __always_inline struct latency_journey *waiting_put(struct latency_journe
 		journey_rename(journey, waiting_key(sk, waiting->tail++));
 		return journey;
 	}
-	there = journey_move(journey, waiting_key(sk, waiting->tail));
+	there = journey_move(journey, key, waiting_key(sk, waiting->tail));
 	if (there)
 		waiting->tail++;
 	else
