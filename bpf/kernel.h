@@ -86,10 +86,6 @@ struct sock {
 	__u16 sk_protocol;
 };
 
-struct udp_sock {
-	struct sk_buff_head reader_queue;
-};
-
 struct tcp_sock {
 	__u32 rcv_nxt;
 	__u32 copied_seq;
@@ -126,6 +122,12 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	char cb[48];
+};
+
+/* Found by name: their numbers differ. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_NOT_SPECIFIED,
+	SKB_DROP_REASON_QUEUE_PURGE, /* since 6.9 */
 };
 
 struct skb_shared_info {

@@ -67,9 +67,9 @@ fn bar(part: u64, whole: u64, style: Style) -> String {
     format!("{bar} {}", units::percent(part, whole)).trim_start().to_owned()
 }
 
-/// A bar for a part of what has one of `longest` characters.
+/// A bar for a part of what has one of `longest` characters, which is the longest that there is.
 pub fn blocks(part: u64, whole: u64, longest: u64, style: Style) -> String {
-    let length = u128::from(part) * u128::from(longest) / u128::from(whole.max(1));
+    let length = u128::from(part.min(whole)) * u128::from(longest) / u128::from(whole.max(1));
     let block = if style.unicode { "█" } else { "#" };
     block.repeat(usize::try_from(length).unwrap_or_default())
 }

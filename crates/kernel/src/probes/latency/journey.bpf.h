@@ -6,6 +6,7 @@
 
 #include "keys.bpf.h"
 #include "owner.bpf.h"
+#include "parse.bpf.h"
 #include "stages.bpf.h"
 
 static __always_inline void stamp_at(struct latency_journey *journey, enum latency_hook hook, __u64 time)
@@ -111,27 +112,57 @@ __noinline int journey_stream(struct latency_journey *journey, __u32 outcome, __
 	return 0;
 }
 
-static __always_inline void journey_end_because(struct latency_journey *journey, __u64 key,
-						enum latency_outcome outcome, __u32 reason)
+/* Times of a journey that two CPUs have written to at once may run backwards. */
+static __always_inline int journey_in_order(const struct latency_journey *journey)
 {
-	struct latency_counters *count = counters();
+	__u32 stamps = journey->count;
+	__u64 before = 0;
+
+	for (__u32 i = 0; i < LATENCY_STAMPS; i++) {
+		if (i >= stamps)
+			break;
+		if ((journey->stamps[i] & STAMP_TIME) < before)
+			return 0;
+		before = journey->stamps[i] & STAMP_TIME;
+	}
+	return 1;
+}
+
+/* Two CPUs may end it at once, or move it: one of them does. */
+static __always_inline int journey_take(const struct latency_journey *journey, __u64 key)
+{
 	__u64 *at = key_at(journey->place);
 
-	if (!count || !at)
-		return;
-	/* Two CPUs may end it at once. */
-	if (__sync_val_compare_and_swap(at, key, KEY_ENDING) != key)
+	return at && __sync_val_compare_and_swap(at, key, KEY_ENDING) == key;
+}
+
+/* Counts what was taken, and gives its place back. */
+static __always_inline void journey_conclude(struct latency_journey *journey, enum latency_outcome outcome,
+					     __u32 reason)
+{
+	struct latency_counters *count = counters();
+
+	if (!count)
 		return;
 	if (config.owned && outcome <= LATENCY_UNREAD && !owner_passes(journey))
 		outcome = LATENCY_FILTERED;
 	else if (journey->flags & JOURNEY_FULL)
 		outcome = LATENCY_NO_ROOM; /* its stages are not known to the end */
+	else if (!journey_in_order(journey))
+		outcome = LATENCY_STRAYED;
 	if (config.events && outcome <= LATENCY_UNREAD)
 		journey_stream(journey, outcome, reason);
 	else if (outcome <= LATENCY_FORWARDED)
 		journey_count(journey);
 	count->outcomes[outcome]++;
-	*at = 0;
+	journey_rename(journey, 0);
+}
+
+static __always_inline void journey_end_because(struct latency_journey *journey, __u64 key,
+						enum latency_outcome outcome, __u32 reason)
+{
+	if (journey_take(journey, key))
+		journey_conclude(journey, outcome, reason);
 }
 
 static __always_inline void journey_end(struct latency_journey *journey, __u64 key,
@@ -170,7 +201,7 @@ static __always_inline void journey_lost(struct latency_journey *journey, __u64 
 		return;
 	}
 	/* Perhaps it was merged into another one, which is not at their socket yet: see merge.bpf.h. */
-	if (journey->direction == LATENCY_RX && journey->flow.protocol == 6 /* TCP */ &&
+	if (journey->direction == LATENCY_RX && journey->flow.protocol == PROTOCOL_TCP &&
 	    last >= LATENCY_RECEIVE && last < LATENCY_SOCKET &&
 	    journey_move(journey, key, parked_key(ports_of(journey), journey->sequence)))
 		count->parked++;

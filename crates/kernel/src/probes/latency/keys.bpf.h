@@ -47,7 +47,10 @@ enum key_kind {
 	KEY_PARKED = 5,	 /* of ports and a sequence number */
 	KEY_KINDS = 7,
 	KEY_ENDING = 8, /* is being counted or moved */
-	WAITING_NUMBERS = 8192,
+};
+
+enum key_const {
+	WAITING_NUMBERS = 8192, /* of packets that wait at one socket */
 };
 
 /* A kernel address as a number. The verifier takes no arithmetic on pointers but differences of two. */

@@ -89,7 +89,7 @@ int BPF_PROG(on_copy, struct sk_buff *skb)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_recv, struct sock *sk, int length, int flags)
 {
-	return receive_datagram_read(sk, length, flags);
+	return datagrams_read(sk, length, flags);
 }
 
 SEC("tp_btf/tcp_rcv_space_adjust")
@@ -158,7 +158,7 @@ int BPF_PROG(on_dropped, struct sk_buff *skb, void *location, int reason)
 	struct latency_journey *journey = receive_same(skb, &bucket, key);
 
 	if (journey)
-		journey_end_because(journey, key, LATENCY_DROPPED, reason);
+		journey_end_because(journey, key, datagram_dropped(journey, reason), reason);
 	key = packet_key(address, KEY_TX);
 	journey = journey_in(&bucket, key);
 	if (journey)

@@ -16,12 +16,16 @@ enum latency_const {
 	LATENCY_SENDS = 64,	  /* send calls that a socket remembers: a send buffer of 4 MB */
 	LATENCY_HOOK_SHIFT = 58,  /* a stamp is a hook's number above nanoseconds, which last nine years */
 	LATENCY_PARTS = 512,	  /* that are looked for in one that was merged: 17 pieces of 32 KiB */
-	LATENCY_SCAN = 64,	  /* packets of a socket that one event looks at */
+	LATENCY_SCAN = 64,	  /* packets of a socket that one event finds read */
+	LATENCY_CLOSED = 4096,	  /* that one event finds closed unread */
+	LATENCY_READY = 1024,	  /* that one event finds to be readable */
 	LATENCY_GROUP_STAGES =
 		32,	       /* histograms for each group; one that needs more takes what others leave */
 	LATENCY_SHARDS = 8,    /* histograms of a group's stage at most: CPUs beyond share them */
 	LATENCY_PLACES = 1024, /* interfaces, or namespaces, whose names are known */
 	LATENCY_READS = 4,     /* datagrams that one event finds read at most */
+	LATENCY_QUEUES = 1024, /* UDP sockets with datagrams that wait */
+	LATENCY_QUEUED = 512,  /* that are known of one of them: a default receive buffer has 277 */
 };
 
 /* Where a packet is stamped, in the order in which it gets there. */

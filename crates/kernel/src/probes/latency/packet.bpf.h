@@ -26,7 +26,8 @@ static __always_inline int packet_read(struct sk_buff *skb, __u32 at, __u32 leng
 	parse_transport(&c, &packet->next, &packet->flow);
 	headers = packet->next.at - at;
 	if (packet->flow.protocol == PROTOCOL_UDP) {
-		packet->payload = length - headers;
+		headers += 8; /* RFC 768 */
+		packet->payload = length > headers ? length - headers : 0;
 		return packet->next.first;
 	}
 	if (packet->flow.protocol != PROTOCOL_TCP || !packet->next.header)

@@ -3,10 +3,10 @@
 #ifndef PLUMB_LATENCY_RECEIVE_BPF_H
 #define PLUMB_LATENCY_RECEIVE_BPF_H
 
+#include "datagram.bpf.h"
 #include "fragment.bpf.h"
 #include "merge.bpf.h"
 #include "packet.bpf.h"
-#include "reader.bpf.h"
 #include "softirq.bpf.h"
 
 /* Out of a veth's one end is into its other: what is sent is a journey of its own, whose end may still come.
@@ -149,30 +149,6 @@ static __always_inline int receive_slowly(__u64 sk, __u64 skb)
 	return 0;
 }
 
-/* Datagrams that were just added to a socket's queue: the last one, and those before it that came with it. */
-static __always_inline void receive_datagrams(struct sock *sk, __u64 now)
-{
-	struct sk_buff *skb = sk->sk_receive_queue.prev;
-
-	for (int i = 0; i < 8; i++) {
-		__u64 address = address_of(skb), key = packet_key(address, KEY_RX);
-		struct latency_journey *journey = journey_find(key);
-
-		if (!journey)
-			break;
-		stamp_at(journey, LATENCY_READABLE, now);
-		journey->sk = address_of(sk);
-		if (config.recv_length) {
-			journey = waiting_add(journey, key, sk);
-			if (journey)
-				journey->skb = address;
-		} else {
-			owner_socket(journey, sk);
-		}
-		skb = skb->prev;
-	}
-}
-
 static __always_inline int receive_readable(struct sock *sk)
 {
 	__u64 now = bpf_ktime_get_ns();
@@ -187,7 +163,7 @@ static __always_inline int receive_readable(struct sock *sk)
 		waiting_readable(waiting, address_of(sk), tcp->rcv_nxt, now);
 		reader_open(address_of(sk), now);
 	} else if (sk->sk_protocol == PROTOCOL_UDP) {
-		receive_datagrams(sk, now);
+		datagrams_readable(sk, now);
 		reader_open(address_of(sk), now);
 	}
 	return 0;
@@ -231,61 +207,6 @@ static __always_inline int receive_read(struct sock *sk)
 	return 0;
 }
 
-/* Whether a datagram is still in the queues of its socket. Readers empty reader_queue, and take all of
- * sk_receive_queue over when that is empty (__skb_recv_udp in net/ipv4/udp.c). */
-static __always_inline int receive_queued(struct sock *sk, __u64 wanted, __u64 start)
-{
-	struct udp_sock *udp = (void *)sk;
-	struct sk_buff *head = (void *)&udp->reader_queue, *skb = BPF_CORE_READ(udp, reader_queue.next);
-
-	for (int i = 0; i < LATENCY_SCAN; i++) {
-		if (skb != head) {
-			if ((__u64)skb - start == wanted)
-				return 1;
-			skb = BPF_CORE_READ(skb, next);
-			continue;
-		}
-		if (head == (void *)&sk->sk_receive_queue)
-			return 0;
-		head = (void *)&sk->sk_receive_queue;
-		skb = BPF_CORE_READ(sk, sk_receive_queue.next);
-	}
-	return 1;
-}
-
-/* recvmsg is done: the datagrams that are no longer queued were read. */
-static __always_inline int receive_datagram_read(struct sock *sk, int length, int flags)
-{
-	struct waiting *waiting;
-	__u64 now, start;
-
-	if (length < 0 || flags & 2 /* MSG_PEEK */ || sk->sk_protocol != PROTOCOL_UDP)
-		return 0;
-	waiting = waiting_find(address_of(sk));
-	if (!waiting || waiting->head == waiting->tail)
-		return 0;
-	now = bpf_ktime_get_ns();
-	start = origin_address();
-	for (int i = 0; i < LATENCY_READS; i++) {
-		__u64 key = waiting_key(address_of(sk), waiting->head);
-		struct latency_journey *journey;
-
-		if (waiting->head == waiting->tail)
-			break;
-		journey = waiting_at_number(waiting, address_of(sk), waiting->head);
-		if (journey) {
-			if (receive_queued(sk, journey->skb, start))
-				break;
-			reader_stamp(journey);
-			owner_runs(journey);
-			stamp_at(journey, LATENCY_COPIED, now);
-			journey_end(journey, key, LATENCY_DELIVERED);
-		}
-		waiting->head++;
-	}
-	return 0;
-}
-
 /* Global, and so verified once instead of for each packet. */
 __noinline int receive_unread(struct waiting *waiting)
 {
@@ -307,7 +228,7 @@ static __always_inline int receive_closed(struct sock *sk)
 
 	if (!waiting)
 		return 0;
-	for (int i = 0; i < 4 * LATENCY_SCAN; i++) {
+	for (int i = 0; i < LATENCY_CLOSED; i++) {
 		if (waiting->head == waiting->tail)
 			break;
 		receive_unread(waiting);
@@ -317,19 +238,13 @@ static __always_inline int receive_closed(struct sock *sk)
 	return 0;
 }
 
-/* A datagram is copied, perhaps only looked at: its end is when it is consumed. */
 static __always_inline int receive_copied(struct sk_buff *skb)
 {
 	__u64 key = packet_key(address_of(skb), KEY_RX);
 	struct bucket bucket = bucket_of(key);
 	struct latency_journey *journey = receive_same(skb, &bucket, key);
 
-	if (journey && journey->flow.protocol == PROTOCOL_UDP && last_hook(journey) < LATENCY_WOKEN) {
-		reader_stamp(journey);
-		owner_runs(journey);
-		stamp(journey, LATENCY_COPIED);
-	}
-	return 0;
+	return journey ? datagram_copied(journey) : 0;
 }
 
 static __always_inline void receive_consumed(struct sk_buff *skb, const struct bucket *bucket)
@@ -343,14 +258,11 @@ static __always_inline void receive_consumed(struct sk_buff *skb, const struct b
 	last = last_hook(journey);
 	/* Datagrams are copied without a tracepoint where they are linear or their checksum is still to be
 	 * verified (udp_recvmsg). */
-	if (journey->flow.protocol == PROTOCOL_UDP && last != LATENCY_COPIED &&
-	    (last == LATENCY_READABLE || !config.recv_length)) {
-		reader_stamp(journey);
-		owner_runs(journey);
-		stamp(journey, LATENCY_COPIED);
-		last = LATENCY_COPIED;
-	}
-	journey_end(journey, key, last == LATENCY_COPIED ? LATENCY_DELIVERED : LATENCY_CONSUMED);
+	if (journey->flow.protocol == PROTOCOL_UDP &&
+	    (last == LATENCY_READABLE || last == LATENCY_COPIED || !config.recv_length))
+		datagram_read(journey, key, bpf_ktime_get_ns());
+	else
+		journey_end(journey, key, LATENCY_CONSUMED);
 }
 
 #endif

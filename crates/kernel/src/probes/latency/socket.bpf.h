@@ -144,30 +144,51 @@ static __always_inline struct latency_journey *waiting_add(struct latency_journe
 	return waiting_put(journey, key, address_of(socket));
 }
 
+/* What can be read by now. */
+struct ready {
+	__u64 sk;
+	__u64 now;
+	__u32 received; /* data up to this can */
+	__u32 number;	/* of the packet that is looked at */
+	__u32 all;	/* those before it can */
+	__u32 _pad;
+};
+
+/* One packet. Global, and so verified once. */
+__noinline int waiting_ready(struct waiting *waiting, struct ready *ready)
+{
+	struct latency_journey *journey;
+
+	if (!waiting || !ready)
+		return 0;
+	journey = waiting_at_number(waiting, ready->sk, ready->number);
+	if (journey && after(journey->end_sequence, ready->received)) {
+		ready->all = 0;
+	} else if (journey && last_hook(journey) < LATENCY_READABLE) {
+		if (journey->flags & JOURNEY_OUT_OF_ORDER)
+			stamp_at(journey, LATENCY_IN_ORDER, ready->now);
+		stamp_at(journey, LATENCY_READABLE, ready->now);
+		journey->sk = ready->sk;
+	}
+	ready->number++;
+	if (ready->all)
+		waiting->readable = ready->number;
+	return 0;
+}
+
 /* Data up to `received` can be read. */
 static __always_inline void waiting_readable(struct waiting *waiting, __u64 sk, __u32 received, __u64 now)
 {
-	__u32 number = waiting->readable, first = 1;
+	struct ready ready = {
+		.sk = sk,
+		.now = now,
+		.received = received,
+		.number = waiting->readable,
+		.all = 1,
+	};
 
-	for (int i = 0; i < LATENCY_SCAN; i++, number++) {
-		struct latency_journey *journey;
-
-		if (number == waiting->tail)
-			break;
-		journey = waiting_at_number(waiting, sk, number);
-		if (journey && after(journey->end_sequence, received)) {
-			first = 0;
-			continue;
-		}
-		if (journey && last_hook(journey) < LATENCY_READABLE) {
-			if (journey->flags & JOURNEY_OUT_OF_ORDER)
-				stamp_at(journey, LATENCY_IN_ORDER, now);
-			stamp_at(journey, LATENCY_READABLE, now);
-			journey->sk = sk;
-		}
-		if (first)
-			waiting->readable = number + 1;
-	}
+	for (int i = 0; i < LATENCY_READY && ready.number != waiting->tail; i++)
+		waiting_ready(waiting, &ready);
 }
 
 /* Before the data at `sequence` the sender may have been another one. */

@@ -24,6 +24,8 @@
 #define bpf_core_field_offset(type, field) offsetof(type, field)
 #define bpf_core_field_exists(field)	   1
 #define bpf_core_field_size(type, field)   sizeof(((type *)0)->field)
+#define bpf_core_enum_value(type, value)	   value
+#define bpf_core_enum_value_exists(type, value) 1
 #define BPF_CORE_READ(from, field)	   ((from)->field)
 #define PT_REGS_PARM1(regs)		   ((__u64)((regs) ? 0 : 0))
 #define PT_REGS_PARM2(regs)		   PT_REGS_PARM1(regs)

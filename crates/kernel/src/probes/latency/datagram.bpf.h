@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* UDP sockets: datagrams keep their address until they are freed or read, and their socket remembers which
+ * ones wait, because the one that reads may free them without a tracepoint (skb_attempt_defer_free). */
+#ifndef PLUMB_LATENCY_DATAGRAM_BPF_H
+#define PLUMB_LATENCY_DATAGRAM_BPF_H
+
+#include "reader.bpf.h"
+
+/* Keys of the datagrams with the numbers head to tail - 1. CPUs add and take at once: a place is empty (0)
+ * until its number's key is there, and who takes the key goes on to the next. */
+struct queue {
+	__u64 sk;
+	__u32 head;
+	__u32 tail;
+	__u64 keys[LATENCY_QUEUED];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LATENCY_QUEUES);
+	__type(key, __u32);
+	__type(value, struct queue);
+} latency_queues SEC(".maps");
+
+enum queue_const { QUEUE_WAYS = 4 };
+
+static __always_inline struct queue *queue_at(__u64 sk, __u32 way)
+{
+	__u32 place = ((__u32)(table_mix(sk, 0) >> 32) ^ way) & (LATENCY_QUEUES - 1);
+
+	return bpf_map_lookup_elem(&latency_queues, &place);
+}
+
+static __always_inline struct queue *queue_find(__u64 sk)
+{
+	for (int way = 0; way < QUEUE_WAYS; way++) {
+		struct queue *queue = queue_at(sk, way);
+
+		if (queue && queue->sk == sk)
+			return queue;
+	}
+	return (void *)0;
+}
+
+/* Nothing waits there: it is empty, or what it has was freed with its socket. */
+static __always_inline int queue_is_free(const struct queue *queue)
+{
+	struct latency_journey *journey;
+
+	if (!queue->sk || queue->head == queue->tail)
+		return 1;
+	journey = journey_find(queue->keys[queue->head % LATENCY_QUEUED]);
+	return !journey || journey->sk != queue->sk;
+}
+
+/* A socket without datagrams that wait gives its place to another. */
+static __always_inline struct queue *queue_make(__u64 sk)
+{
+	struct queue *queue = queue_find(sk);
+
+	for (int way = 0; !queue && way < QUEUE_WAYS; way++) {
+		struct queue *other = queue_at(sk, way);
+		__u64 before = other ? other->sk : 0;
+
+		if (!other || !queue_is_free(other) ||
+		    __sync_val_compare_and_swap(&other->sk, before, sk) != before)
+			continue;
+		other->head = other->tail;
+		queue = other;
+	}
+	return queue;
+}
+
+/* 0: there is no room. */
+static __always_inline int queue_put(__u64 sk, __u64 key)
+{
+	struct queue *queue = queue_make(sk);
+	__u32 number;
+
+	if (!queue || queue->tail - queue->head >= LATENCY_QUEUED - LATENCY_WAYS)
+		return 0;
+	number = __sync_fetch_and_add(&queue->tail, 1);
+	queue->keys[number % LATENCY_QUEUED] = key;
+	return 1;
+}
+
+/* One that a socket's queue has got; 0: it is not known, or was found by another CPU. */
+static __always_inline int datagram_readable(struct sock *sk, __u64 key, __u64 now)
+{
+	struct latency_journey *journey = journey_find(key);
+
+	if (!journey || journey->flow.protocol != PROTOCOL_UDP ||
+	    __sync_val_compare_and_swap(&journey->sk, 0, address_of(sk)))
+		return 0;
+	stamp_at(journey, LATENCY_READABLE, now);
+	owner_socket(journey, sk);
+	if (config.owned && !owner_socket_passes(journey))
+		journey_end(journey, key, LATENCY_FILTERED);
+	else if (config.recv_length && !queue_put(address_of(sk), key))
+		journey_end(journey, key, LATENCY_NO_ROOM);
+	return 1;
+}
+
+/* Datagrams that were just added to a socket's queue: the last one, and those before it that came with it. */
+static __always_inline void datagrams_readable(struct sock *sk, __u64 now)
+{
+	struct sk_buff *skb = sk->sk_receive_queue.prev;
+
+	for (int i = 0; i < 8; i++) {
+		if (!datagram_readable(sk, packet_key(address_of(skb), KEY_RX), now))
+			break;
+		skb = skb->prev;
+	}
+}
+
+/* Whether a datagram is still in a queue, of those of its socket: on a list its successor knows it, on the
+ * way to be freed (skb_attempt_defer_free) nobody does. */
+static __always_inline int datagram_waits(__u64 address)
+{
+	struct sk_buff *skb = (void *)address;
+
+	return (__u64)BPF_CORE_READ(skb, next, prev) == address;
+}
+
+/* The reader, and whoever frees what it has read, may both come to this. */
+static __always_inline void datagram_read(struct latency_journey *journey, __u64 key, __u64 now)
+{
+	if (!journey_take(journey, key))
+		return;
+	if (last_hook(journey) != LATENCY_COPIED) {
+		reader_stamp(journey);
+		owner_runs(journey);
+		stamp_at(journey, LATENCY_COPIED, now);
+	}
+	journey_conclude(journey, LATENCY_DELIVERED, 0);
+}
+
+/* recvmsg is done: the datagrams that are no longer queued were read. */
+static __always_inline int datagrams_read(struct sock *sk, int length, int flags)
+{
+	__u64 now, start, socket = address_of(sk);
+	struct queue *queue;
+
+	if (length < 0 || flags & 2 /* MSG_PEEK */ || sk->sk_protocol != PROTOCOL_UDP)
+		return 0;
+	queue = queue_find(socket);
+	if (!queue || queue->head == queue->tail)
+		return 0;
+	now = bpf_ktime_get_ns();
+	start = origin_address();
+	for (int i = 0; i < LATENCY_READS; i++) {
+		__u32 head = queue->head;
+		__u64 key = queue->keys[head % LATENCY_QUEUED];
+		struct latency_journey *journey;
+
+		if (!key)
+			break;
+		journey = journey_find(key);
+		if (journey && journey->sk == socket && datagram_waits((key & ~(__u64)KEY_KINDS) + start))
+			break;
+		if (__sync_val_compare_and_swap(&queue->keys[head % LATENCY_QUEUED], key, 0) != key)
+			break;
+		queue->head = head + 1;
+		if (journey && journey->sk == socket)
+			datagram_read(journey, key, now);
+	}
+	return 0;
+}
+
+/* Before 6.3: a datagram is copied, perhaps only looked at. Its end is when it is consumed. */
+static __always_inline int datagram_copied(struct latency_journey *journey)
+{
+	if (journey->flow.protocol == PROTOCOL_UDP && !config.recv_length &&
+	    last_hook(journey) < LATENCY_WOKEN) {
+		reader_stamp(journey);
+		owner_runs(journey);
+		stamp(journey, LATENCY_COPIED);
+	}
+	return 0;
+}
+
+/* Freed as dropped: what its socket had got was never read, where no other reason is given. */
+static __always_inline enum latency_outcome datagram_dropped(const struct latency_journey *journey,
+							     __u32 reason)
+{
+	__u32 purged = bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED);
+
+	if (journey->flow.protocol != PROTOCOL_UDP || last_hook(journey) != LATENCY_READABLE)
+		return LATENCY_DROPPED;
+	if (reason != purged && bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE))
+		purged = bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE);
+	return reason == purged ? LATENCY_UNREAD : LATENCY_DROPPED;
+}
+
+#endif
