@@ -31,7 +31,8 @@ pub enum What {
     /// Readers that follow packets from hook to hook, while two hosts of a lab talk over TCP
     ///
     /// Exchanges of small messages one at a time, then data in bulk, both hosts on one CPU: with Plumb, with empty programs
-    /// on the same tracepoints, and with a bpftrace script that follows packets by maps, where bpftrace starts.
+    /// on the same tracepoints, and with two bpftrace scripts, where they start: one that follows packets by maps on the
+    /// same tracepoints, and one that prints the time between kprobes on four functions that receive.
     Latency(Latency),
 }
 

@@ -32,7 +32,9 @@ fn the_bench_has_a_row_for_each_reader() -> TestResult {
     let sampled = row("plumb-sample-16").context("no plumb-sample-16")?;
     ensure!(sampled["complete"] == false, "{sampled:#}");
     // A rival that does not start is told rather than missed.
-    let left_out = told.contains("bpftrace is not installed");
-    ensure!(row("bpftrace").is_some() != left_out, "{told}{rows:#?}");
+    for rival in ["bpftrace", "bpftrace-kprobe"] {
+        let left_out = told.contains(&format!("plumb: {rival} is left out: "));
+        ensure!(row(rival).is_some() != left_out, "{told}{rows:#?}");
+    }
     Ok(())
 }

@@ -65,12 +65,12 @@ pub fn run(asked: &Asked) -> Outcome<Exit> {
     }
 }
 
-/// Whether a reader works on this machine; a rival that does not is told.
+/// Whether a reader works on this machine; a rival that does not is told, with the reason.
 fn starts(reader: &Reader) -> bool {
     let How::Bpftrace(..) = reader.how else { return true };
     let started = running::start(reader).and_then(running::Running::end);
-    if started.is_err() {
-        note("bpftrace is not installed, or its script does not start here: it is left out");
+    if let Err(why) = &started {
+        note(format_args!("{} is left out: {why}", reader.name));
     }
     started.is_ok()
 }

@@ -55,6 +55,8 @@ const BPFTRACE_PRINT: &str = "tracepoint:skb:kfree_skb \
 
 /// The script that follows packets.
 const BPFTRACE_LATENCY: &str = include_str!("../../../../../bench/latency.bt");
+/// The script that prints.
+const BPFTRACE_LATENCY_KPROBE: &str = include_str!("../../../../../bench/latency-kprobe.bt");
 
 /// Those who watch dropped packets.
 pub const READERS: &[Reader] = &[
@@ -89,6 +91,11 @@ pub const LATENCY: &[Reader] = &[
         false,
     ),
     Reader { name: "bpftrace", how: How::Bpftrace(BPFTRACE_LATENCY, Tells::Nothing), delay: false },
+    Reader {
+        name: "bpftrace-kprobe",
+        how: How::Bpftrace(BPFTRACE_LATENCY_KPROBE, Tells::Nothing),
+        delay: false,
+    },
 ];
 
 impl Reader {

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+/// How long a reader may take to attach: bpftrace takes half a minute on an emulated machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What one run showed.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
@@ -173,6 +176,13 @@ fn bpftrace(folder: &Folder, script: &str, tells: Tells) -> Outcome<Held> {
     until("bpftrace to attach", &mut child, || {
         let text = fs::read_to_string(folder.file("stdout")).unwrap_or_default();
         Ok(text.contains("tick"))
+    })
+    .map_err(|failure| {
+        let told = fs::read_to_string(folder.file("stderr")).unwrap_or_default();
+        match told.lines().rfind(|line| line.starts_with("ERROR")) {
+            Some(why) => failure.because(why),
+            None => failure,
+        }
     })?;
     let printed: fn(&Folder) -> Outcome<Account> = |folder| {
         let lines = folder.lines("stdout")?.lines().map_while(Result::ok);
@@ -228,7 +238,7 @@ fn spawn(command: &mut Command) -> Outcome<Child> {
 }
 
 fn until(what: &str, child: &mut Child, mut ready: impl FnMut() -> Outcome<bool>) -> Outcome<()> {
-    let looked = wait::until(what, Duration::from_secs(20), || {
+    let looked = wait::until(what, PATIENCE, || {
         if ready().unwrap_or(false) {
             return Ok(Some(true));
         }

@@ -83,7 +83,12 @@ pub fn text(rows: &[LatencyBench]) -> String {
 fn compared(rows: &[LatencyBench]) -> String {
     let overhead = |name: &str| rows.iter().find(|row| row.reader == name)?.overhead_ns;
     let mut text = String::new();
-    for (one, other) in [("plumb", "bpftrace"), ("plumb", "floor"), ("plumb-sample-16", "floor")] {
+    for (one, other) in [
+        ("plumb", "bpftrace"),
+        ("plumb", "bpftrace-kprobe"),
+        ("plumb", "floor"),
+        ("plumb-sample-16", "floor"),
+    ] {
         if let Some((ours, theirs)) = overhead(one).zip(overhead(other)) {
             text += &format!(
                 "\n{one} adds {:.2} of what {other} adds to an exchange ({ours:.0} ns and {theirs:.0} ns, medians).",
