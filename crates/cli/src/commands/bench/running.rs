@@ -179,7 +179,7 @@ fn bpftrace(folder: &Folder, script: &str, tells: Tells) -> Outcome<Held> {
     })
     .map_err(|failure| {
         let told = fs::read_to_string(folder.file("stderr")).unwrap_or_default();
-        match told.lines().rfind(|line| line.starts_with("ERROR")) {
+        match told.lines().rfind(|line| line.contains("ERROR: ")) {
             Some(why) => failure.because(why),
             None => failure,
         }
