@@ -5,6 +5,7 @@
 mod bench;
 mod bulk;
 mod counts;
+mod datagrams;
 mod delays;
 mod forwarded;
 mod fragments;
