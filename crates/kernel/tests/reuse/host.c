@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The latency probe's programs compiled for this machine: reads steps of packets from standard input, runs the
- * programs of each, and answers with the journeys that ended and, last, with the counters. */
+/* The latency probe's programs compiled for this machine: reads steps of packets from standard input, runs
+ * the programs of each, and answers with the journeys that ended and, last, with the counters. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ enum host_const {
 
 enum op {
 	OP_RECEIVED, /* a packet comes into being */
-	OP_SEGMENT, /* likewise, of TCP */
+	OP_SEGMENT,  /* likewise, of TCP */
 	OP_SENT,
 	OP_OTHER,
 	OP_DRIVER, /* and passes hooks */

@@ -12,24 +12,24 @@
 #define __always_inline inline
 #define __noinline	__attribute__((noinline))
 #define SEC(name)
-#define __uint(name, value) int(*name)[value]
-#define __type(name, value) typeof(value) *name
-#define BPF_PROG(name, ...) name(__VA_ARGS__)
+#define __uint(name, value)   int(*name)[value]
+#define __type(name, value)   typeof(value) *name
+#define BPF_PROG(name, ...)   name(__VA_ARGS__)
 #define barrier_var(variable) (void)(variable)
 
 #define bpf_ntohs ntohs
 #define bpf_ntohl ntohl
 #define bpf_htons htons
 
-#define bpf_core_field_offset(type, field) offsetof(type, field)
-#define bpf_core_field_exists(field)	   1
-#define bpf_core_field_size(type, field)   sizeof(((type *)0)->field)
-#define bpf_core_enum_value(type, value)	   value
+#define bpf_core_field_offset(type, field)	offsetof(type, field)
+#define bpf_core_field_exists(field)		1
+#define bpf_core_field_size(type, field)	sizeof(((type *)0)->field)
+#define bpf_core_enum_value(type, value)	value
 #define bpf_core_enum_value_exists(type, value) 1
-#define BPF_CORE_READ(from, field)	   ((from)->field)
-#define PT_REGS_PARM1(regs)		   ((__u64)((regs) ? 0 : 0))
-#define PT_REGS_PARM2(regs)		   PT_REGS_PARM1(regs)
-#define PT_REGS_PARM3(regs)		   PT_REGS_PARM1(regs)
+#define BPF_CORE_READ(from, field)		((from)->field)
+#define PT_REGS_PARM1(regs)			((__u64)((regs) ? 0 : 0))
+#define PT_REGS_PARM2(regs)			PT_REGS_PARM1(regs)
+#define PT_REGS_PARM3(regs)			PT_REGS_PARM1(regs)
 
 /* The CPU and the time of the step that runs. */
 extern __u32 this_step_cpu;
