@@ -26,10 +26,16 @@
 #define bpf_core_field_size(type, field)	sizeof(((type *)0)->field)
 #define bpf_core_enum_value(type, value)	value
 #define bpf_core_enum_value_exists(type, value) 1
-#define BPF_CORE_READ(from, field)		((from)->field)
-#define PT_REGS_PARM1(regs)			((__u64)((regs) ? 0 : 0))
-#define PT_REGS_PARM2(regs)			PT_REGS_PARM1(regs)
-#define PT_REGS_PARM3(regs)			PT_REGS_PARM1(regs)
+
+/* One field, or one of what a field points to. */
+#define READ_1(from, a)		    ((from)->a)
+#define READ_2(from, a, b)	    ((from)->a ? (from)->a->b : (void *)0)
+#define PICK(_1, _2, _3, name, ...) name
+#define BPF_CORE_READ(...)	    PICK(__VA_ARGS__, READ_2, READ_1, )(__VA_ARGS__)
+
+#define PT_REGS_PARM1(regs) ((__u64)((regs) ? 0 : 0))
+#define PT_REGS_PARM2(regs) PT_REGS_PARM1(regs)
+#define PT_REGS_PARM3(regs) PT_REGS_PARM1(regs)
 
 /* The CPU and the time of the step that runs. */
 extern __u32 this_step_cpu;
