@@ -113,7 +113,7 @@ static __always_inline void device_name(const struct drop *d, __u8 *name)
 struct headers {
 	struct cursor cursor;
 	struct transport next;
-	struct flow_key flow;
+	struct flow_key flow __attribute__((aligned(8))); /* filters read words of it */
 	__u16 ethertype;
 	__s16 vlan;	 /* -1: no tag in the packet's bytes */
 	__s16 tcp_flags; /* -1: none */

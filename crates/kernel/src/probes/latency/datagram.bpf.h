@@ -122,17 +122,29 @@ static __always_inline int datagram_waits(__u64 address)
 	return (__u64)BPF_CORE_READ(skb, next, prev) == address;
 }
 
-/* The reader, and whoever frees what it has read, may both come to this. */
+/* The one that runs has read it. */
 static __always_inline void datagram_read(struct latency_journey *journey, __u64 key, __u64 now)
 {
 	if (!journey_take(journey, key))
 		return;
-	if (last_hook(journey) != LATENCY_COPIED) {
-		reader_stamp(journey);
-		owner_runs(journey);
-		stamp_at(journey, LATENCY_COPIED, now);
-	}
+	if (last_hook(journey) == LATENCY_COPIED)
+		journey->count--;
+	reader_stamp(journey);
+	owner_runs(journey);
+	stamp_at(journey, LATENCY_COPIED, now);
 	journey_conclude(journey, LATENCY_DELIVERED, 0);
+}
+
+/* It is freed, perhaps by another CPU before its reader comes to the end of recvmsg: who that is, is known
+ * there. Else whoever has its address next ends it. */
+static __always_inline void datagram_freed(struct latency_journey *journey, __u64 key)
+{
+	if (!config.recv_length || !journey->sk) {
+		datagram_read(journey, key, bpf_ktime_get_ns());
+	} else if (journey_take(journey, key)) {
+		stamp(journey, LATENCY_COPIED);
+		journey_rename(journey, key);
+	}
 }
 
 /* recvmsg is done: the datagrams that are no longer queued were read. */

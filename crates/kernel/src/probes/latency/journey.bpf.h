@@ -200,6 +200,10 @@ static __always_inline void journey_lost(struct latency_journey *journey, __u64 
 		journey_end(journey, key, sent_outcome(journey));
 		return;
 	}
+	if (last == LATENCY_COPIED) {
+		journey_end(journey, key, LATENCY_DELIVERED);
+		return;
+	}
 	/* Perhaps it was merged into another one, which is not at their socket yet: see merge.bpf.h. */
 	if (journey->direction == LATENCY_RX && journey->flow.protocol == PROTOCOL_TCP &&
 	    last >= LATENCY_RECEIVE && last < LATENCY_SOCKET &&

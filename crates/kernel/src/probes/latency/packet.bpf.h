@@ -9,7 +9,7 @@
 
 /* A packet at its first hook. */
 struct seen {
-	struct flow_key flow;
+	struct flow_key flow __attribute__((aligned(8))); /* filters read words of it */
 	struct transport next;
 	__u32 payload;
 };

@@ -260,7 +260,7 @@ static __always_inline void receive_consumed(struct sk_buff *skb, const struct b
 	 * verified (udp_recvmsg). */
 	if (journey->flow.protocol == PROTOCOL_UDP &&
 	    (last == LATENCY_READABLE || last == LATENCY_COPIED || !config.recv_length))
-		datagram_read(journey, key, bpf_ktime_get_ns());
+		datagram_freed(journey, key);
 	else
 		journey_end(journey, key, LATENCY_CONSUMED);
 }
