@@ -22,8 +22,8 @@ use crate::setup;
 /// Under emulation a command of a second can take half a minute; a guest that hangs is stopped all the same.
 const COMMAND_LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// A guest whose script says nothing for this long hangs: the slowest test takes half of it.
-const SILENCE: Duration = Duration::from_secs(10 * 60);
+/// A guest whose script says nothing for this long hangs: the slowest test takes two minutes.
+const SILENCE: Duration = Duration::from_secs(5 * 60);
 
 /// How often the guest's output is looked at.
 const POLL: Duration = Duration::from_millis(100);

@@ -19,8 +19,8 @@ const FILE_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How often a VM is booted for the files of tests that have no verdict. QEMU's emulation of code that is changed while another
 /// CPU runs it (text_poke, at each tracepoint that is attached) has a race: now and then such a guest dies by `Oops: int3`, or
-/// waits for its other CPU for ever. Who dies twice does it for a reason.
-const BOOTS: usize = 2;
+/// its CPU takes the same int3 for ever. Who does so each time does it for a reason.
+const BOOTS: usize = 4;
 
 /// How long after SIGTERM a file of tests gets SIGKILL.
 const KILL_AFTER: &str = "--kill-after=10";
