@@ -48,7 +48,8 @@ pub(crate) fn run(repo: &Repo, args: &Args) -> Result<ExitCode> {
     let kernel = ready.kernel(&args.kernel)?;
     let words: Vec<&str> = args.command.iter().map(String::as_str).collect();
     let script = shlex::try_join(words).context("the command")?;
-    let guest = Guest { repo, kernel, directory: &env::current_dir()?, limit: COMMAND_LIMIT };
+    let guest =
+        Guest { repo, kernel, directory: &env::current_dir()?, limit: COMMAND_LIMIT, one_thread: false };
     let status = guest.run(&script, &mut |line| println!("{line}"))?;
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
 }
@@ -61,6 +62,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) directory: &'a Path,
     /// The guest is stopped after this time, boot included.
     pub(crate) limit: Duration,
+    /// Its CPUs take turns in one thread of QEMU.
+    pub(crate) one_thread: bool,
 }
 
 impl Guest<'_> {
@@ -132,6 +135,9 @@ impl Guest<'_> {
             "--memory",
             "2G",
         ]);
+        if self.one_thread {
+            vng.arg("--qemu-opts=-accel tcg,thread=single");
+        }
         vng.arg("--run").arg(self.kernel.image()).arg("--rwdir").arg(&shared.directory);
         vng.arg("--").arg("sh").arg(shared.file("start"));
         vng.env("PATH", env::join_paths(paths)?).current_dir(&self.repo.root);
