@@ -22,7 +22,10 @@ struct {
 	__type(value, struct queue);
 } latency_queues SEC(".maps");
 
-enum queue_const { QUEUE_WAYS = 4 };
+enum queue_const {
+	QUEUE_WAYS = 4,
+	QUEUE_SPARE = 4, /* places for CPUs that see room and take a number at once */
+};
 
 static __always_inline struct queue *queue_at(__u64 sk, __u32 way)
 {
@@ -77,7 +80,7 @@ static __always_inline int queue_put(__u64 sk, __u64 key)
 	struct queue *queue = queue_make(sk);
 	__u32 number;
 
-	if (!queue || queue->tail - queue->head >= LATENCY_QUEUED - LATENCY_WAYS)
+	if (!queue || queue->tail - queue->head >= LATENCY_QUEUED - QUEUE_SPARE)
 		return 0;
 	number = __sync_fetch_and_add(&queue->tail, 1);
 	queue->keys[number % LATENCY_QUEUED] = key;

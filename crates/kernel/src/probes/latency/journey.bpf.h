@@ -182,9 +182,15 @@ static __always_inline __u32 ports_of(const struct latency_journey *journey)
 	return (__u32)journey->flow.src_port << 16 | journey->flow.dst_port;
 }
 
+/* Of TCP data by its ports and where it begins. */
+static __always_inline __u64 data_hash(__u32 ports, __u32 sequence)
+{
+	return table_mix((__u64)ports << 32 | sequence, 0);
+}
+
 static __always_inline __u64 parked_key(__u32 ports, __u32 sequence)
 {
-	return (table_mix((__u64)ports << 32 | sequence, 0) & ~(__u64)KEY_KINDS) | KEY_PARKED;
+	return (data_hash(ports, sequence) & ~(__u64)KEY_KINDS) | KEY_PARKED;
 }
 
 /* A packet that was on its way with this address got away unseen. */
@@ -223,9 +229,10 @@ static __always_inline void journey_stray(const struct bucket *bucket, __u64 key
 
 static __always_inline void journey_stray_at(__u64 key)
 {
-	struct bucket bucket = bucket_of(key);
+	struct latency_journey *journey = journey_find(key);
 
-	journey_stray(&bucket, key);
+	if (journey)
+		journey_lost(journey, key);
 }
 
 #endif

@@ -37,7 +37,7 @@ struct {
 
 static __always_inline struct segments *segments_at(__u32 ports, __u32 sequence)
 {
-	__u32 place = (__u32)(table_mix((__u64)ports << 32 | sequence, 0) >> 32) & config.mask;
+	__u32 place = (__u32)(data_hash(ports, sequence) >> 32) & config.mask;
 
 	return bpf_map_lookup_elem(&latency_segments, &place);
 }
