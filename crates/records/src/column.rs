@@ -12,6 +12,8 @@ pub enum Kind {
     Time,
     /// A duration in nanoseconds.
     Nanoseconds,
+    /// A duration in microseconds.
+    Microseconds,
     /// A size or a sum of sizes in bytes.
     Bytes,
     /// A count of packets, events or records.
@@ -20,6 +22,8 @@ pub enum Kind {
     Id,
     /// A rate per second.
     Rate,
+    /// A number with a fraction: a mean, a deviation, a share. Its unit, if any, is in its name.
+    Real,
     /// A name or a short text.
     Text,
     /// True or false.
@@ -28,6 +32,8 @@ pub enum Kind {
     Address,
     /// A list of texts.
     Texts,
+    /// A list of signed integers.
+    Integers,
     /// An object of names and texts.
     Map,
     /// Where something was and when, in order: a list of objects with `name` and `at_ns`.
@@ -40,11 +46,19 @@ impl Kind {
         match self {
             Self::Time => "RFC 3339 UTC",
             Self::Nanoseconds => "ns",
+            Self::Microseconds => "us",
             Self::Bytes => "bytes",
             Self::Count => "count",
             Self::Rate => "per second",
             Self::Stamps => "ns",
-            Self::Id | Self::Text | Self::Bool | Self::Address | Self::Texts | Self::Map => "",
+            Self::Id
+            | Self::Real
+            | Self::Text
+            | Self::Bool
+            | Self::Address
+            | Self::Texts
+            | Self::Integers
+            | Self::Map => "",
         }
     }
 }
@@ -71,7 +85,7 @@ pub enum Value<'a> {
     Number(u64),
     /// A signed number (a clock offset).
     Signed(i64),
-    /// A rate.
+    /// A rate or another number with a fraction. What is not finite is null in every output.
     Real(f64),
     /// A name.
     Text(&'a str),
@@ -81,29 +95,48 @@ pub enum Value<'a> {
     Address(IpAddr),
     /// Several names.
     Texts(&'a [String]),
+    /// Several integers.
+    Integers(&'a [i64]),
     /// Names and their texts.
     Map(&'a [(String, String)]),
     /// Places and nanoseconds.
     Stamps(&'a [(&'static str, u64)]),
 }
 
-/// Which of a record's columns a row shows: bit `i` stands for column `i`.
+/// Which of a record's columns a row shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown(pub u64);
+pub struct Shown([u64; Self::MOST / 64]);
 
 impl Shown {
+    /// The most columns that a record may have.
+    pub const MOST: usize = 256;
     /// Every column.
-    pub const ALL: Self = Self(u64::MAX);
+    pub const ALL: Self = Self([u64::MAX; Self::MOST / 64]);
+    /// No column.
+    pub const NONE: Self = Self([0; Self::MOST / 64]);
+
+    /// Column `index` alone.
+    pub const fn only(index: usize) -> Self {
+        Self::NONE.with(index)
+    }
+
+    /// These and column `index`; one beyond the most adds nothing.
+    pub const fn with(mut self, index: usize) -> Self {
+        if index < Self::MOST {
+            self.0[index / 64] |= 1 << (index % 64);
+        }
+        self
+    }
 
     /// Whether column `index` is shown.
     pub const fn has(self, index: usize) -> bool {
-        self.0 >> index & 1 == 1
+        index < Self::MOST && self.0[index / 64] >> (index % 64) & 1 == 1
     }
 
     /// The columns of `columns` whose name `keep` accepts.
     pub fn pick(columns: &[Column], keep: impl Fn(&str) -> bool) -> Self {
-        let bits = columns.iter().enumerate().filter(|(_, column)| keep(column.name));
-        Self(bits.fold(0, |set, (index, _)| set | 1 << index))
+        let kept = columns.iter().enumerate().filter(|(_, column)| keep(column.name));
+        kept.fold(Self::NONE, |shown, (index, _)| shown.with(index))
     }
 }
 
@@ -182,7 +215,7 @@ impl Cell for bool {
 
 impl Cell for f64 {
     fn cell(&self) -> Value<'_> {
-        Value::Real(*self)
+        if self.is_finite() { Value::Real(*self) } else { Value::Null }
     }
 }
 
@@ -207,6 +240,18 @@ impl Cell for IpAddr {
 impl Cell for Vec<String> {
     fn cell(&self) -> Value<'_> {
         Value::Texts(self)
+    }
+}
+
+impl Cell for Vec<i64> {
+    fn cell(&self) -> Value<'_> {
+        Value::Integers(self)
+    }
+}
+
+impl Cell for &[i64] {
+    fn cell(&self) -> Value<'_> {
+        Value::Integers(self)
     }
 }
 
@@ -271,6 +316,7 @@ macro_rules! record {
                 shown: $crate::column::Shown,
                 cell: &mut dyn FnMut(usize, $crate::column::Value<'_>),
             ) {
+                const { assert!(Self::COLUMNS.len() <= $crate::column::Shown::MOST) };
                 let mut index = 0;
                 $(
                     if shown.has(index) {
@@ -298,4 +344,29 @@ macro_rules! plain_row {
             self.cells($crate::column::Shown::ALL, cell);
         }
     })* };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_is_shown_or_not_on_its_own() {
+        for index in 0..Shown::MOST {
+            let shown: Vec<usize> = (0..Shown::MOST).filter(|other| Shown::only(index).has(*other)).collect();
+            assert_eq!(shown, [index]);
+            assert!(Shown::ALL.has(index) && !Shown::NONE.has(index));
+        }
+        assert!(!Shown::ALL.has(Shown::MOST));
+        assert_eq!(Shown::NONE.with(Shown::MOST), Shown::NONE);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_null() {
+        assert_eq!(
+            [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(|real| real.cell() == Value::Null),
+            [true; 3]
+        );
+        assert_eq!(Some(0.5).cell(), Value::Real(0.5));
+    }
 }

@@ -36,6 +36,7 @@ pub(crate) fn plain(out: &mut Vec<u8>, clock: &mut Clock, value: Value<'_>) {
         Value::Time(nanoseconds) => clock.time(out, nanoseconds),
         Value::Address(ip) => address(out, ip),
         Value::Texts(texts) => joined(out, texts, |out, text| out.extend_from_slice(text.as_bytes())),
+        Value::Integers(numbers) => joined(out, numbers, |out, number| integer(out, *number)),
         Value::Map(pairs) => joined(out, pairs, |out, (name, text)| {
             out.extend_from_slice(name.as_bytes());
             out.push(b'=');

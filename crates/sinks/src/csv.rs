@@ -25,7 +25,7 @@ impl Csv {
     fn field(&mut self, out: &mut Vec<u8>, value: Value<'_>) {
         match value {
             Value::Text(text) => quoted(out, text.as_bytes()),
-            Value::Texts(_) | Value::Map(_) | Value::Stamps(_) => {
+            Value::Texts(_) | Value::Integers(_) | Value::Map(_) | Value::Stamps(_) => {
                 self.field.clear();
                 cells::plain(&mut self.field, &mut self.clock, value);
                 quoted(out, &self.field);
@@ -119,6 +119,8 @@ mod tests {
                 prop_assert_eq!(&line[4], &sample.packets.to_string());
                 prop_assert_eq!(&line[7], &sample.offset_ns.to_string());
                 prop_assert_eq!(&line[10], &sample.stack.unwrap_or_default().join(";"));
+                let gaps = sample.gaps_us.unwrap_or_default().iter().map(i64::to_string).collect::<Vec<_>>();
+                prop_assert_eq!(&line[11], &gaps.join(";"));
             }
         }
     }
@@ -132,8 +134,8 @@ mod tests {
         let text = String::from_utf8(file(Csv::new(SAMPLE), &[sample.into()])).unwrap();
         assert_eq!(
             text,
-            "time,name,address,port,packets,size_bytes,took_ns,offset_ns,packets_per_s,flag,stack,hooks\r\n\
-             1970-01-01T00:00:01.500000000Z,\"say \"\"hi\"\"\",192.0.2.7,,3,0,0,0,0.5,,a+0x1;b,\"a=x,y;b=z\"\r\n"
+            "time,name,address,port,packets,size_bytes,took_ns,offset_ns,packets_per_s,flag,stack,gaps_us,span_us,mean,hooks\r\n\
+             1970-01-01T00:00:01.500000000Z,\"say \"\"hi\"\"\",192.0.2.7,,3,0,0,0,0.5,,a+0x1;b,1;-2,,,\"a=x,y;b=z\"\r\n"
         );
     }
 

@@ -85,6 +85,7 @@ fn value(out: &mut Vec<u8>, clock: &mut Clock, cell: Value<'_>) {
             out.push(b'"');
         }
         Value::Texts(texts) => list(out, b"[]", texts, |out, text| string(out, text)),
+        Value::Integers(numbers) => list(out, b"[]", numbers, |out, number| cells::integer(out, *number)),
         Value::Map(pairs) => list(out, b"{}", pairs, |out, (name, text)| {
             string(out, name);
             out.push(b':');
@@ -176,6 +177,9 @@ mod tests {
             "packets_per_s": sample.packets_per_s,
             "flag": sample.flag,
             "stack": sample.stack,
+            "gaps_us": sample.gaps_us,
+            "span_us": sample.span_us,
+            "mean": sample.mean,
             "hooks": sample.hooks.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         })
     }
@@ -205,7 +209,8 @@ mod tests {
             concat!(
                 r#"{"record":"sample","time":"1970-01-01T00:00:01.500000000Z","name":"say \"hi\"","#,
                 r#""address":"192.0.2.7","port":null,"packets":3,"size_bytes":0,"took_ns":0,"offset_ns":0,"#,
-                r#""packets_per_s":0.5,"flag":null,"stack":["a+0x1","b"],"hooks":{}}"#,
+                r#""packets_per_s":0.5,"flag":null,"stack":["a+0x1","b"],"gaps_us":[1,-2],"#,
+                r#""span_us":null,"mean":null,"hooks":{}}"#,
                 "\n"
             )
         );
@@ -221,8 +226,12 @@ mod tests {
     #[test]
     fn no_text_for_infinity() {
         for real in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let row = Sample { packets_per_s: Some(real), ..small() }.into();
-            assert_eq!(lines(&[row])[0]["packets_per_s"], Parsed::Null);
+            let row = Sample { packets_per_s: Some(real), mean: Some(real), ..small() }.into();
+            let line = lines(&[row]).remove(0);
+            assert_eq!((&line["packets_per_s"], &line["mean"]), (&Parsed::Null, &Parsed::Null));
+            let mut out = Vec::new();
+            value(&mut out, &mut Clock::default(), Value::Real(real));
+            assert_eq!(out, b"null", "whoever made the cell");
         }
     }
 }

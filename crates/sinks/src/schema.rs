@@ -83,10 +83,11 @@ pub fn json(records: Records<'_>) -> String {
 fn json_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Time | Kind::Text | Kind::Address => "string",
-        Kind::Nanoseconds | Kind::Bytes | Kind::Count | Kind::Id => "integer",
-        Kind::Rate => "number",
+        Kind::Nanoseconds | Kind::Microseconds | Kind::Bytes | Kind::Count | Kind::Id => "integer",
+        Kind::Rate | Kind::Real => "number",
         Kind::Bool => "boolean",
         Kind::Texts => "array of strings",
+        Kind::Integers => "array of integers",
         Kind::Map => "object of strings",
         Kind::Stamps => "array of objects with name and at_ns",
     }

@@ -18,6 +18,9 @@ plumb_records::record! {
         packets_per_s: Option<f64> as Rate, "how fast";
         flag: Option<bool> as Bool, "whether";
         stack: Option<Vec<String>> as Texts, "frames";
+        gaps_us: Option<Vec<i64>> as Integers, "gaps";
+        span_us: Option<u64> as Microseconds, "from first to last";
+        mean: Option<f64> as Real, "on average";
         hooks: Vec<(String, String)> as Map, "pairs";
     }
 }
@@ -98,11 +101,13 @@ pub(crate) fn any_sample() -> impl Strategy<Value = Sample> {
         proptest::option::of(any_text()),
         any::<Option<f64>>(),
         proptest::option::of(texts),
+        (any::<Option<Vec<i64>>>(), any::<Option<u64>>(), any::<Option<f64>>()),
         pairs,
     )
-        .prop_map(|(numbers, options, name, packets_per_s, stack, hooks)| {
+        .prop_map(|(numbers, options, name, packets_per_s, stack, series, hooks)| {
             let (packets, size_bytes, took_ns, offset_ns) = numbers;
             let (time, address, port, flag) = options;
+            let (gaps_us, span_us, mean) = series;
             let (time, hooks) = (time.map(Time), hooks.into_iter().collect());
             Sample {
                 time,
@@ -116,6 +121,9 @@ pub(crate) fn any_sample() -> impl Strategy<Value = Sample> {
                 packets_per_s,
                 flag,
                 stack,
+                gaps_us,
+                span_us,
+                mean,
                 hooks,
             }
         })
@@ -130,6 +138,7 @@ pub(crate) fn small() -> Sample {
         packets: 3,
         packets_per_s: Some(0.5),
         stack: Some(vec!["a+0x1".to_owned(), "b".to_owned()]),
+        gaps_us: Some(vec![1, -2]),
         ..Sample::default()
     }
 }

@@ -64,8 +64,10 @@ fn human_at(clock: &mut Clock, column: &Column, value: Value<'_>) -> String {
         (Kind::Count, Value::Number(number)) => units::count(number),
         (Kind::Bytes, Value::Number(number)) => units::bytes(number),
         (Kind::Nanoseconds, Value::Number(number)) => units::duration(number),
+        (Kind::Microseconds, Value::Number(number)) => units::duration(number.saturating_mul(1000)),
         (Kind::Id, Value::Number(number)) if column.name.ends_with("protocol") => protocol(number),
-        (_, Value::Real(number)) => units::rate(number),
+        (Kind::Rate, Value::Real(number)) => units::rate(number),
+        (_, Value::Real(number)) => units::real(number),
         (_, Value::Text(text)) => clean(text),
         (_, Value::Time(at)) => String::from_utf8_lossy(&clock.text(at)[11..26]).into_owned(),
         (_, value) => {
@@ -143,6 +145,10 @@ mod tests {
             shown("packets_per_s", Value::Real(1234.0)),
             shown("flag", Value::Bool(true)),
             shown("stack", Value::Texts(&["a".to_owned(), "b".to_owned()])),
+            shown("gaps_us", Value::Integers(&[1, -2])),
+            shown("span_us", Value::Number(2_500)),
+            shown("mean", Value::Real(2.0 / 3.0)),
+            shown("mean", Value::Real(f64::NAN)),
             shown("packets", Value::Null),
         ];
         let expected = [
@@ -157,6 +163,10 @@ mod tests {
             "1.2 k/s",
             "true",
             "a;b",
+            "1;-2",
+            "2.5 ms",
+            "0.667",
+            "",
             "",
         ];
         assert_eq!(shown, expected);

@@ -57,8 +57,10 @@ pub fn order(word: &str, columns: &[Column], shown: impl Fn(usize) -> bool) -> O
     let name = if FIGURES.contains(&word) { "packets" } else { word };
     match known().find(|(_, column)| column.name == name) {
         Some((index, column)) => {
-            let descending =
-                matches!(column.kind, Kind::Count | Kind::Bytes | Kind::Rate | Kind::Nanoseconds);
+            let descending = matches!(
+                column.kind,
+                Kind::Count | Kind::Bytes | Kind::Rate | Kind::Real | Kind::Nanoseconds | Kind::Microseconds
+            );
             Ok(Order { column: index, descending, recent: word == "rate" })
         }
         None => Err(Failure::arguments(format!("--sort knows no column {word:?}")).help(format!(

@@ -86,7 +86,7 @@ fn packets_interfaces_and_comments() {
         |link: Linktype, netns: &str| (link.0, "eth0".to_owned(), format!("network namespace {netns}"), 9);
     let [first, second] = [interface(Linktype::ETHERNET, "1"), interface(Linktype::ETHERNET, "2")];
     assert_eq!(read.interfaces, [first, second, interface(Linktype::RAW, "1")]);
-    let comment = r#"name="say \"hi\"" packets=3 size_bytes=0 took_ns=0 offset_ns=0 packets_per_s=0.5 stack=a+0x1;b hooks="#;
+    let comment = r#"name="say \"hi\"" packets=3 size_bytes=0 took_ns=0 offset_ns=0 packets_per_s=0.5 stack=a+0x1;b gaps_us=1;-2 hooks="#;
     let expected = |interface, bytes: &[u8], length| {
         (interface, 1_763_000_000_123_456_789, bytes.to_vec(), length, comment.to_owned())
     };

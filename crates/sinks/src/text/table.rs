@@ -69,15 +69,30 @@ impl Head {
     /// The head for a record's column: its name, less the unit, which the cells have.
     pub fn of(column: &Column) -> Self {
         let name = column.name;
-        let title = ["_bytes", "_ns"].iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name);
+        let unit = match column.kind {
+            Kind::Bytes => "_bytes",
+            Kind::Nanoseconds => "_ns",
+            Kind::Microseconds => "_us",
+            // Cells without a unit leave it in the name.
+            _ => "",
+        };
+        let title = name.strip_suffix(unit).unwrap_or(name);
         let title = match title.strip_suffix("_per_s") {
             Some(counted) => Cow::Owned(format!("{counted}/s")),
             None => Cow::Borrowed(title),
         };
-        let number =
-            matches!(column.kind, Kind::Nanoseconds | Kind::Bytes | Kind::Count | Kind::Id | Kind::Rate);
-        let align = if number { Align::Right } else { Align::Left };
-        Self::new(title, align, matches!(column.kind, Kind::Text | Kind::Texts | Kind::Map | Kind::Stamps))
+        let (align, flexible) = match column.kind {
+            Kind::Nanoseconds
+            | Kind::Microseconds
+            | Kind::Bytes
+            | Kind::Count
+            | Kind::Id
+            | Kind::Rate
+            | Kind::Real => (Align::Right, false),
+            Kind::Text | Kind::Texts | Kind::Integers | Kind::Map | Kind::Stamps => (Align::Left, true),
+            Kind::Time | Kind::Bool | Kind::Address => (Align::Left, false),
+        };
+        Self::new(title, align, flexible)
     }
 }
 
@@ -341,6 +356,9 @@ NETFILTER_DROP  nft_do_chain+~
             "packets/s",
             "flag",
             "stack",
+            "gaps_us",
+            "span",
+            "mean",
             "hooks",
         ];
         assert_eq!(titles, expected);

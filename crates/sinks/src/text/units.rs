@@ -27,6 +27,17 @@ pub fn rate(per_second: f64) -> String {
     if prefix.is_empty() { format!("{number}/s") } else { format!("{number} {prefix}/s") }
 }
 
+/// A number with a fraction: three decimals where it has any; empty for what is not a number.
+pub fn real(value: f64) -> String {
+    match value {
+        _ if !value.is_finite() => String::new(),
+        _ if value == value.trunc() => format!("{value:.0}"),
+        // Three decimals of a small number would be zeros.
+        _ if value.abs() < 0.01 => format!("{value:.2e}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
 /// A size in powers of 1000: `512 B`, `1.5 kB`, `3.4 MB`.
 pub fn bytes(value: u64) -> String {
     let (number, unit) = scaled(value as f64, &["B", "kB", "MB", "GB", "TB", "PB", "EB"]);
@@ -105,6 +116,13 @@ mod tests {
         ];
         assert_eq!(rates.map(rate), expected);
         assert_eq!([f64::NAN, f64::INFINITY].map(rate), ["", ""]);
+    }
+
+    #[test]
+    fn reals() {
+        let reals = [0.0, 3.0, -1.25, 2.0 / 3.0, 0.000_123_4, 1e21 + 0.5, f64::NAN, f64::NEG_INFINITY];
+        let expected = ["0", "3", "-1.250", "0.667", "1.23e-4", "1000000000000000000000", "", ""];
+        assert_eq!(reals.map(real), expected);
     }
 
     #[test]

@@ -109,7 +109,9 @@ impl SortKey {
                 std::net::IpAddr::V6(address) => Self::Text(format!("6{:032x}", address.to_bits())),
             },
             Value::Texts(texts) => Self::Text(texts.join(";")),
-            Value::Signed(_) | Value::Real(_) | Value::Map(_) | Value::Stamps(_) => Self::Unknown,
+            Value::Signed(_) | Value::Real(_) | Value::Integers(_) | Value::Map(_) | Value::Stamps(_) => {
+                Self::Unknown
+            }
         }
     }
 
@@ -162,7 +164,7 @@ pub fn arrange(
 
 fn key(group: &Group, column: usize, names: &mut Names, now: Moment) -> SortKey {
     let mut key = SortKey::Unknown;
-    names.group(group, now).cells(Shown(1 << column), &mut |_, value| key = SortKey::of(value));
+    names.group(group, now).cells(Shown::only(column), &mut |_, value| key = SortKey::of(value));
     key
 }
 

@@ -57,7 +57,7 @@ impl Line {
 
 fn cell(group: &DropGroup<'_>, index: usize, column: &Column) -> String {
     let mut text = String::new();
-    group.cells(Shown(1 << index), &mut |_, value| text = human(column, value));
+    group.cells(Shown::only(index), &mut |_, value| text = human(column, value));
     if column.name == "netns"
         && let Some(name) = group.netns_name
     {

@@ -109,7 +109,7 @@ impl By {
 fn cell(record: &Record<'_>, name: &str) -> Option<String> {
     let (index, column) = Record::COLUMNS.iter().enumerate().find(|(_, column)| column.name == name)?;
     let mut text = String::new();
-    record.cells(Shown(1 << index), &mut |_, value: Value<'_>| text = human(column, value));
+    record.cells(Shown::only(index), &mut |_, value: Value<'_>| text = human(column, value));
     (!text.is_empty()).then_some(text)
 }
 
