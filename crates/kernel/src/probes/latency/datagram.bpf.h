@@ -5,87 +5,7 @@
 #define PLUMB_LATENCY_DATAGRAM_BPF_H
 
 #include "reader.bpf.h"
-
-/* Keys of the datagrams with the numbers head to tail - 1. CPUs add and take at once: a place is empty (0)
- * until its number's key is there, and who takes the key goes on to the next. */
-struct queue {
-	__u64 sk;
-	__u32 head;
-	__u32 tail;
-	__u64 keys[LATENCY_QUEUED];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LATENCY_QUEUES);
-	__type(key, __u32);
-	__type(value, struct queue);
-} latency_queues SEC(".maps");
-
-enum queue_const {
-	QUEUE_WAYS = 4,
-	QUEUE_SPARE = 4, /* places for CPUs that see room and take a number at once */
-};
-
-static __always_inline struct queue *queue_at(__u64 sk, __u32 way)
-{
-	__u32 place = ((__u32)(table_mix(sk, 0) >> 32) ^ way) & (LATENCY_QUEUES - 1);
-
-	return bpf_map_lookup_elem(&latency_queues, &place);
-}
-
-static __always_inline struct queue *queue_find(__u64 sk)
-{
-	for (int way = 0; way < QUEUE_WAYS; way++) {
-		struct queue *queue = queue_at(sk, way);
-
-		if (queue && queue->sk == sk)
-			return queue;
-	}
-	return (void *)0;
-}
-
-/* Nothing waits there: it is empty, or what it has was freed with its socket. */
-static __always_inline int queue_is_free(const struct queue *queue)
-{
-	struct latency_journey *journey;
-
-	if (!queue->sk || queue->head == queue->tail)
-		return 1;
-	journey = journey_find(queue->keys[queue->head % LATENCY_QUEUED]);
-	return !journey || journey->sk != queue->sk;
-}
-
-/* A socket without datagrams that wait gives its place to another. */
-static __always_inline struct queue *queue_make(__u64 sk)
-{
-	struct queue *queue = queue_find(sk);
-
-	for (int way = 0; !queue && way < QUEUE_WAYS; way++) {
-		struct queue *other = queue_at(sk, way);
-		__u64 before = other ? other->sk : 0;
-
-		if (!other || !queue_is_free(other) ||
-		    __sync_val_compare_and_swap(&other->sk, before, sk) != before)
-			continue;
-		other->head = other->tail;
-		queue = other;
-	}
-	return queue;
-}
-
-/* 0: there is no room. */
-static __always_inline int queue_put(__u64 sk, __u64 key)
-{
-	struct queue *queue = queue_make(sk);
-	__u32 number;
-
-	if (!queue || queue->tail - queue->head >= LATENCY_QUEUED - QUEUE_SPARE)
-		return 0;
-	number = __sync_fetch_and_add(&queue->tail, 1);
-	queue->keys[number % LATENCY_QUEUED] = key;
-	return 1;
-}
+#include "udp_queue.bpf.h"
 
 /* One that a socket's queue has got; 0: it is not known, or was found by another CPU. */
 static __always_inline int datagram_readable(struct sock *sk, __u64 key, __u64 now)
@@ -99,7 +19,7 @@ static __always_inline int datagram_readable(struct sock *sk, __u64 key, __u64 n
 	owner_socket(journey, sk);
 	if (config.owned && !owner_socket_passes(journey))
 		journey_end(journey, key, LATENCY_FILTERED);
-	else if (config.recv_length && !queue_put(address_of(sk), key))
+	else if (config.recv_length && !udp_queue_put(address_of(sk), key))
 		journey_end(journey, key, LATENCY_NO_ROOM);
 	return 1;
 }
@@ -154,11 +74,11 @@ static __always_inline void datagram_freed(struct latency_journey *journey, __u6
 static __always_inline int datagrams_read(struct sock *sk, int length, int flags)
 {
 	__u64 now, start, socket = address_of(sk);
-	struct queue *queue;
+	struct udp_socket *queue;
 
 	if (length < 0 || flags & 2 /* MSG_PEEK */ || sk->sk_protocol != PROTOCOL_UDP)
 		return 0;
-	queue = queue_find(socket);
+	queue = udp_socket_find(socket);
 	if (!queue || queue->head == queue->tail)
 		return 0;
 	now = bpf_ktime_get_ns();

@@ -33,7 +33,7 @@ RECEIVE_AT(in_sock6, udpv6_queue_rcv_skb, 1, PT_REGS_PARM2, LATENCY_SOCKET)
 SEC("fentry/tcp_data_queue")
 int BPF_PROG(in_data_f, struct sock *sk, struct sk_buff *skb)
 {
-	return receive_slowly(address_of(sk), address_of(skb));
+	return tcp_slowly(address_of(sk), address_of(skb));
 }
 
 SEC("kprobe/tcp_data_queue")
@@ -41,7 +41,7 @@ int in_data_k(struct pt_regs *regs)
 {
 	__u64 start = origin_address();
 
-	return receive_slowly(PT_REGS_PARM1(regs) - start, PT_REGS_PARM2(regs) - start);
+	return tcp_slowly(PT_REGS_PARM1(regs) - start, PT_REGS_PARM2(regs) - start);
 }
 
 /* What is noted for the packet that comes to a device next on this CPU. */

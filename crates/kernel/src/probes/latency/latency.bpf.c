@@ -57,7 +57,7 @@ SEC("tp_btf/tcp_probe")
 int BPF_PROG(on_tcp, struct sock *sk, struct sk_buff *skb)
 {
 	reader_close();
-	return receive_tcp(sk, skb);
+	return tcp_arrives(sk, skb);
 }
 
 SEC("tp_btf/sk_data_ready")
@@ -95,13 +95,13 @@ int BPF_PROG(on_recv, struct sock *sk, int length, int flags)
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(on_read, struct sock *sk)
 {
-	return receive_read(sk);
+	return tcp_read(sk);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int before, int after)
 {
-	return after == 7 /* TCP_CLOSE */ ? receive_closed(sk) : 0;
+	return after == 7 /* TCP_CLOSE */ ? tcp_closed(sk) : 0;
 }
 
 SEC("tp_btf/tcp_sendmsg_locked")

@@ -10,67 +10,8 @@
 #ifndef PLUMB_LATENCY_MERGE_BPF_H
 #define PLUMB_LATENCY_MERGE_BPF_H
 
-#include "socket.bpf.h"
-
-/* A received packet, by its ports and where its data begins. */
-struct segment {
-	__u64 key;
-	__u32 ports;
-	__u32 sequence;
-	__u32 end;
-	__u32 _pad;
-};
-
-/* The latest ones that have the same place. */
-struct segments {
-	struct segment segment[LATENCY_WAYS];
-	__u32 noted;
-	__u32 _pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* as many as there are buckets of keys; set before load */
-	__type(key, __u32);
-	__type(value, struct segments);
-} latency_segments SEC(".maps");
-
-static __always_inline struct segments *segments_at(__u32 ports, __u32 sequence)
-{
-	__u32 place = (__u32)(data_hash(ports, sequence) >> 32) & config.mask;
-
-	return bpf_map_lookup_elem(&latency_segments, &place);
-}
-
-static __always_inline void segment_note(const struct latency_journey *journey, __u64 key)
-{
-	struct segments *segments = segments_at(ports_of(journey), journey->sequence);
-	struct segment *segment;
-
-	if (!segments)
-		return;
-	segment = &segments->segment[segments->noted++ % LATENCY_WAYS];
-	segment->key = key;
-	segment->ports = ports_of(journey);
-	segment->sequence = journey->sequence;
-	segment->end = journey->end_sequence;
-}
-
-/* Of one that was sent twice, the first that is found. */
-static __always_inline struct segment *segment_find(__u32 ports, __u32 sequence)
-{
-	struct segments *segments = segments_at(ports, sequence);
-
-	if (!segments)
-		return (void *)0;
-	for (int way = 0; way < LATENCY_WAYS; way++) {
-		struct segment *segment = &segments->segment[way];
-
-		if (segment->sequence == sequence && segment->ports == ports)
-			return segment;
-	}
-	return (void *)0;
-}
+#include "segments.bpf.h"
+#include "tcp_queue.bpf.h"
 
 /* Where to look for the next part. */
 struct merged {
@@ -104,7 +45,7 @@ static __always_inline struct latency_journey *merge_find(const struct segment *
 }
 
 /* One more part of what came to a socket; 0: it is not known. Global, and so verified once. */
-__noinline int merge_next(struct waiting *waiting, struct merged *merged)
+__noinline int merge_next(struct tcp_socket *socket, struct merged *merged)
 {
 	struct latency_journey *journey;
 	struct segment *segment;
@@ -125,9 +66,9 @@ __noinline int merge_next(struct waiting *waiting, struct merged *merged)
 			journey->owner.cgroup = merged->cgroup;
 			journey->owner.uid = merged->uid;
 		}
-		waiting_put(journey, key, merged->sk);
-	} else if (!merged->filtered && waiting) {
-		journey = waiting_at_number(waiting, merged->sk, waiting->tail - 1);
+		tcp_queue_put(journey, key, merged->sk);
+	} else if (!merged->filtered && socket) {
+		journey = tcp_queue_packet(socket, merged->sk, socket->tail - 1);
 		if (journey)
 			journey->end_sequence = segment->end;
 	}
@@ -155,18 +96,18 @@ static __always_inline void merge_begin(struct merged *merged, struct latency_jo
 /* The data of what came to the socket, last of those that wait there, goes on to `end`. */
 static __always_inline void merge_parts(struct merged *merged, __u32 end)
 {
-	struct waiting *waiting = waiting_find(merged->sk);
+	struct tcp_socket *socket = tcp_socket_find(merged->sk);
 	struct latency_journey *journey;
 
-	if (!waiting && !merged->filtered)
+	if (!socket && !merged->filtered)
 		return;
 	for (int i = 0; i < LATENCY_PARTS; i++)
-		if (!after(end, merged->next) || !merge_next(waiting, merged))
+		if (!after(end, merged->next) || !merge_next(socket, merged))
 			break;
-	if (merged->next == end || merged->filtered || !waiting)
+	if (merged->next == end || merged->filtered || !socket)
 		return;
 	/* The rest is not known: the last one that is has all of it. */
-	journey = waiting_at_number(waiting, merged->sk, waiting->tail - 1);
+	journey = tcp_queue_packet(socket, merged->sk, socket->tail - 1);
 	if (journey)
 		journey->end_sequence = end;
 }

@@ -5,6 +5,7 @@
 
 #include "receive.bpf.h"
 #include "split.bpf.h"
+#include "tcp_send.bpf.h"
 
 /* A received packet goes on: it has the interface that it came by and no socket. Else its address was given
  * to a packet of this host. */
