@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /* One packet parser with a cursor. Total on any bytes: what is not there stays zero.
  *
- * The functions that branch much are global ones: the verifier checks each once, on its own, instead of once
- * for every path that leads to it. Their pointers may be null as far as it knows, so they ask. */
+ * The cursor reads kernel memory for tracing programs, and packets themselves for those that include
+ * frame.bpf.h. For the former the functions that branch much are global ones: the verifier checks each once,
+ * on its own, instead of once for every path that leads to it. Their pointers may be null as far as it knows,
+ * so they ask. */
 #ifndef PLUMB_PARSE_BPF_H
 #define PLUMB_PARSE_BPF_H
 
@@ -20,6 +22,7 @@ enum parse_ethertype { /* IEEE 802 numbers */
 
 enum parse_protocol { /* IANA protocol numbers */
 		      PROTOCOL_HOPOPTS = 0,
+		      PROTOCOL_ICMP = 1,
 		      PROTOCOL_IPIP = 4,
 		      PROTOCOL_TCP = 6,
 		      PROTOCOL_UDP = 17,
@@ -29,6 +32,7 @@ enum parse_protocol { /* IANA protocol numbers */
 		      PROTOCOL_FRAGMENT = 44,
 		      PROTOCOL_GRE = 47,
 		      PROTOCOL_AH = 51,
+		      PROTOCOL_ICMPV6 = 58,
 		      PROTOCOL_DSTOPTS = 60,
 		      PROTOCOL_SCTP = 132,
 		      PROTOCOL_MOBILITY = 135,
@@ -48,12 +52,21 @@ enum parse_const {
 	PARSE_TAGS = 2,	      /* VLAN tags that are followed */
 };
 
+#ifndef PARSE_FRAMES
 /* Bytes of kernel memory: [head + at, head + end). */
 struct cursor {
 	const unsigned char *head;
 	__u32 at;
 	__u32 end;
 };
+
+static __always_inline int cursor_read(const struct cursor *c, __u32 at, void *to, __u32 size)
+{
+	if (at > c->end || size > c->end - at)
+		return -1;
+	return bpf_probe_read_kernel(to, size, c->head + at);
+}
+#endif
 
 /* Where the transport header begins; `first` is false in a later fragment, which has none. Of TCP also the
  * header's length in bytes, 0 where it is not there. */
@@ -65,21 +78,37 @@ struct transport {
 	__u8 header;
 };
 
-static __always_inline int cursor_read(const struct cursor *c, __u32 at, void *to, __u32 size)
-{
-	if (at > c->end || size > c->end - at)
-		return -1;
-	return bpf_probe_read_kernel(to, size, c->head + at);
-}
+enum headers_bits {
+	HEADERS_FIRST_FRAGMENT = 1 << 0,
+	HEADERS_LATER_FRAGMENT = 1 << 1,
+	HEADERS_TRUNCATED = 1 << 2, /* a header is not whole */
+};
+
+/* What headers say beyond the key of their flow. Functions that take a null one leave it out, and the
+ * compiler the code. */
+struct header_fields {
+	__u32 ip_length; /* of the whole IP packet in bytes, as it says of itself */
+	__u32 ack;
+	__u16 ip_id;
+	__u16 window;
+	__u16 tcp_flags;       /* 12 bits */
+	__u16 icmp_id;	       /* of echos */
+	__u16 network_header;  /* bytes, extension headers included */
+	__u8 transport_header; /* bytes; 0 of protocols that are not known here, and of later fragments */
+	__u8 ttl;
+	__u8 tos;
+	__u8 bits;
+	__u8 icmp_type;
+	__u8 icmp_code;
+};
 
 /* RFC 791. */
-__noinline int parse_ipv4(const struct cursor *c, __u32 at, struct flow_key *flow, struct transport *next)
+static __always_inline int read_ipv4(const struct cursor *c, __u32 at, struct flow_key *flow,
+				     struct transport *next, struct header_fields *more)
 {
 	__u8 header[20] __attribute__((aligned(4)));
 	__u32 length;
 
-	if (!c || !flow || !next)
-		return -1;
 	if (cursor_read(c, at, header, sizeof(header)))
 		return -1;
 	length = (header[0] & 0x0f) * 4;
@@ -92,17 +121,28 @@ __noinline int parse_ipv4(const struct cursor *c, __u32 at, struct flow_key *flo
 	next->protocol = header[9];
 	next->at = at + length;
 	next->first = !((header[6] & 0x1f) | header[7]);
+	if (!more)
+		return 0;
+	more->tos = header[1];
+	more->ip_length = bpf_ntohs(*(__be16 *)(header + 2));
+	more->ip_id = bpf_ntohs(*(__be16 *)(header + 4));
+	more->ttl = header[8];
+	more->network_header = length;
+	if (!next->first)
+		more->bits |= HEADERS_LATER_FRAGMENT;
+	else if (header[6] & 0x20)
+		more->bits |= HEADERS_FIRST_FRAGMENT;
 	return 0;
 }
 
 /* RFC 8200, with the lengths of AH (RFC 4302) and of the mobility header (RFC 6275). */
-__noinline int parse_ipv6(const struct cursor *c, __u32 at, struct flow_key *flow, struct transport *next)
+static __always_inline int read_ipv6(const struct cursor *c, __u32 at, struct flow_key *flow,
+				     struct transport *next, struct header_fields *more)
 {
 	__u8 header[40] __attribute__((aligned(8)));
+	__u32 start = at;
 	__u8 protocol;
 
-	if (!c || !flow || !next)
-		return -1;
 	if (cursor_read(c, at, header, sizeof(header)) || header[0] >> 4 != 6)
 		return -1;
 	__builtin_memcpy(flow->src, header + 8, 16);
@@ -110,6 +150,11 @@ __noinline int parse_ipv6(const struct cursor *c, __u32 at, struct flow_key *flo
 	flow->version = 6;
 	protocol = header[6];
 	next->first = 1;
+	if (more) {
+		more->tos = header[0] << 4 | header[1] >> 4;
+		more->ip_length = 40 + bpf_ntohs(*(__be16 *)(header + 4));
+		more->ttl = header[7];
+	}
 	at += 40;
 	for (int i = 0; i < PARSE_EXTENSIONS; i++) {
 		if (protocol != PROTOCOL_HOPOPTS && protocol != PROTOCOL_ROUTING &&
@@ -118,10 +163,19 @@ __noinline int parse_ipv6(const struct cursor *c, __u32 at, struct flow_key *flo
 			break;
 		if (cursor_read(c, at, header, 8)) {
 			next->first = 0;
+			if (more)
+				more->bits |= HEADERS_TRUNCATED;
 			break;
 		}
 		if (protocol == PROTOCOL_FRAGMENT && (header[2] | (header[3] & 0xf8)))
 			next->first = 0;
+		if (more && protocol == PROTOCOL_FRAGMENT) {
+			more->ip_id = bpf_ntohs(*(__be16 *)(header + 6));
+			if (!next->first)
+				more->bits |= HEADERS_LATER_FRAGMENT;
+			else if (header[3] & 1)
+				more->bits |= HEADERS_FIRST_FRAGMENT;
+		}
 		if (protocol == PROTOCOL_FRAGMENT)
 			at += 8;
 		else if (protocol == PROTOCOL_AH)
@@ -135,27 +189,42 @@ __noinline int parse_ipv6(const struct cursor *c, __u32 at, struct flow_key *flo
 	flow->protocol = protocol;
 	next->protocol = protocol;
 	next->at = at;
+	if (more)
+		more->network_header = at - start;
 	return 0;
 }
 
-static __always_inline int parse_network(const struct cursor *c, __u32 at, __u16 ethertype,
-					 struct flow_key *flow, struct transport *next)
+/* Type and code, and of echos the identifier (RFC 792, RFC 4443): the bytes of TCP's and UDP's ports are
+ * these. */
+static __always_inline void read_icmp(const __u8 *header, struct header_fields *more)
 {
-	if (ethertype == ETHERTYPE_IPV4)
-		return parse_ipv4(c, at, flow, next);
-	if (ethertype == ETHERTYPE_IPV6)
-		return parse_ipv6(c, at, flow, next);
-	return -1;
+	more->icmp_type = header[0];
+	more->icmp_code = header[1];
+	more->icmp_id = bpf_ntohs(*(__be16 *)(header + 4));
+	more->transport_header = 8;
+}
+
+/* Whether a transport header that has ports is not whole; TCP's has been tried. */
+static __always_inline int read_is_cut(const struct cursor *c, const struct transport *t)
+{
+	__u8 header[12];
+
+	if (t->protocol == PROTOCOL_TCP)
+		return 1;
+	if (t->protocol == PROTOCOL_SCTP)
+		return cursor_read(c, t->at, header, 12);
+	return cursor_read(c, t->at, header, 8);
 }
 
 /* Ports; returns the TCP flags byte, or -1 where there is none. Of TCP all is read at once: a read costs more
  * than what it copies. */
-__noinline int parse_transport(const struct cursor *c, struct transport *t, struct flow_key *flow)
+static __always_inline int read_transport(const struct cursor *c, struct transport *t, struct flow_key *flow,
+					  struct header_fields *more)
 {
-	__u8 header[16] __attribute__((aligned(8))) = {};
+	__u8 header[20] __attribute__((aligned(8))) = {};
 	int has_flags;
 
-	if (!c || !t || !flow || !t->first)
+	if (!t->first)
 		return -1;
 	switch (t->protocol) {
 	case PROTOCOL_TCP:
@@ -164,31 +233,51 @@ __noinline int parse_transport(const struct cursor *c, struct transport *t, stru
 	case PROTOCOL_SCTP:
 	case PROTOCOL_DCCP:
 		break;
+	case PROTOCOL_ICMP:
+	case PROTOCOL_ICMPV6:
+		if (!more)
+			return -1;
+		if (cursor_read(c, t->at, header, 8))
+			more->bits |= HEADERS_TRUNCATED;
+		else
+			read_icmp(header, more);
+		return -1;
 	default:
 		return -1;
 	}
-	has_flags = t->protocol == PROTOCOL_TCP && !cursor_read(c, t->at, header, 14);
+	if (more)
+		has_flags = t->protocol == PROTOCOL_TCP && !cursor_read(c, t->at, header, 20);
+	else
+		has_flags = t->protocol == PROTOCOL_TCP && !cursor_read(c, t->at, header, 14);
+	if (more && !has_flags && read_is_cut(c, t))
+		more->bits |= HEADERS_TRUNCATED;
 	if (!has_flags && cursor_read(c, t->at, header, 4))
 		return -1;
 	flow->src_port = bpf_ntohs(*(__be16 *)header);
 	flow->dst_port = bpf_ntohs(*(__be16 *)(header + 2));
 	flow->has_ports = 1;
+	if (more && !(more->bits & HEADERS_TRUNCATED))
+		more->transport_header = t->protocol == PROTOCOL_SCTP ? 12 : 8;
 	if (!has_flags)
 		return -1;
 	t->sequence = bpf_ntohl(*(__be32 *)(header + 4));
 	t->header = (header[12] >> 4) * 4;
+	if (more) {
+		more->transport_header = t->header;
+		more->ack = bpf_ntohl(*(__be32 *)(header + 8));
+		more->tcp_flags = (header[12] & 0x0f) << 8 | header[13];
+		more->window = bpf_ntohs(*(__be16 *)(header + 14));
+	}
 	return header[13];
 }
 
 /* Follows VLAN tags: *at is behind an Ethernet type field that held *ethertype. Returns the first VLAN id or
  * -1. */
-__noinline int parse_tags(const struct cursor *c, __u32 *at, __u16 *ethertype)
+static __always_inline int read_tags(const struct cursor *c, __u32 *at, __u16 *ethertype)
 {
 	__be16 tag[2];
 	int vlan = -1;
 
-	if (!c || !at || !ethertype)
-		return -1;
 	for (int i = 0; i < PARSE_TAGS; i++) {
 		if (*ethertype != ETHERTYPE_VLAN && *ethertype != ETHERTYPE_QINQ)
 			break;
@@ -201,5 +290,39 @@ __noinline int parse_tags(const struct cursor *c, __u32 *at, __u16 *ethertype)
 	}
 	return vlan;
 }
+
+#ifndef PARSE_FRAMES
+__noinline int parse_ipv4(const struct cursor *c, __u32 at, struct flow_key *flow, struct transport *next)
+{
+	return !c || !flow || !next ? -1 : read_ipv4(c, at, flow, next, 0);
+}
+
+__noinline int parse_ipv6(const struct cursor *c, __u32 at, struct flow_key *flow, struct transport *next)
+{
+	return !c || !flow || !next ? -1 : read_ipv6(c, at, flow, next, 0);
+}
+
+static __always_inline int parse_network(const struct cursor *c, __u32 at, __u16 ethertype,
+					 struct flow_key *flow, struct transport *next)
+{
+	if (ethertype == ETHERTYPE_IPV4)
+		return parse_ipv4(c, at, flow, next);
+	if (ethertype == ETHERTYPE_IPV6)
+		return parse_ipv6(c, at, flow, next);
+	return -1;
+}
+
+/* As read_transport. */
+__noinline int parse_transport(const struct cursor *c, struct transport *t, struct flow_key *flow)
+{
+	return !c || !flow || !t ? -1 : read_transport(c, t, flow, 0);
+}
+
+/* As read_tags. */
+__noinline int parse_tags(const struct cursor *c, __u32 *at, __u16 *ethertype)
+{
+	return !c || !at || !ethertype ? -1 : read_tags(c, at, ethertype);
+}
+#endif
 
 #endif

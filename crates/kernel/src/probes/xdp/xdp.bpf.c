@@ -4,6 +4,7 @@
 #include "hist.bpf.h"
 #include "kernel.h"
 #include "ring.bpf.h"
+#include "xdp.bpf.h"
 #include "xdp.h"
 
 const volatile struct xdp_config config = {};
@@ -106,21 +107,6 @@ static __always_inline void xdp_stream(struct xdp_md *ctx, struct xdp_count *cou
 	count->emitted++;
 }
 
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
-
-/* Fragments included. Most packets have none, and the call to ask costs as much as all the rest of counting.
- */
-static __always_inline __u32 xdp_length(struct xdp_md *ctx)
-{
-	if (config.kernel_context) {
-		const struct xdp_buff *buff = bpf_cast_to_kern_ctx(ctx);
-
-		if (!(buff->flags & XDP_FLAGS_HAS_FRAGS))
-			return ctx->data_end - ctx->data;
-	}
-	return bpf_xdp_get_buff_len(ctx);
-}
-
 static const char xdp_names[XDP_ACTIONS][12] = {"ABORTED", "DROP", "PASS", "TX", "REDIRECT"};
 
 static __always_inline void xdp_print(__u32 action, __u32 length, __u64 took)
@@ -146,7 +132,7 @@ int xdp_run(struct xdp_md *ctx)
 	action = xdp_verdict(ctx);
 	if (config.time)
 		took = bpf_ktime_get_ns() - start;
-	length = xdp_length(ctx);
+	length = xdp_length(ctx, config.kernel_context);
 	count = bpf_map_lookup_elem(&xdp_counts, &action);
 	if (!count)
 		return action;

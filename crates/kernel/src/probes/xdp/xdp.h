@@ -8,10 +8,9 @@
 enum xdp_const {
 	XDP_ACTIONS = 5, /* XDP_ABORTED to XDP_REDIRECT (include/uapi/linux/bpf.h) */
 	XDP_FAULTS_MAX = 1024,
-	XDP_CLOCK_PAIRS = 512,	      /* readings of the clock in one run that measures it */
-	XDP_FLAGS_HAS_FRAGS = 1 << 0, /* enum xdp_buff_flags in include/net/xdp.h */
-	XDP_PLACES = 16,	      /* interfaces on which a program of others is counted apart */
-	XDP_NAME_BYTES = 16,	      /* BPF_OBJ_NAME_LEN of include/uapi/linux/bpf.h */
+	XDP_CLOCK_PAIRS = 512, /* readings of the clock in one run that measures it */
+	XDP_PLACES = 16,       /* interfaces on which a program of others is counted apart */
+	XDP_NAME_BYTES = 16,   /* BPF_OBJ_NAME_LEN of include/uapi/linux/bpf.h */
 };
 
 /* How an event reaches its reader. */
