@@ -6,11 +6,13 @@ pub mod drop;
 pub mod enrich;
 pub mod explain;
 pub mod filter;
+pub mod flow;
 pub mod histogram;
 pub mod interrupt;
 pub mod latency;
 pub mod ledger;
 pub mod noise;
+pub mod packet;
 pub mod session;
 pub mod traffic;
 pub mod xdp;
@@ -24,6 +26,8 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (drop::Drop::RECORD, drop::Drop::COLUMNS),
     (latency::Stage::RECORD, latency::Stage::COLUMNS),
     (latency::Journey::RECORD, latency::Journey::COLUMNS),
+    (packet::Packet::RECORD, packet::Packet::COLUMNS),
+    (flow::NATIVE.record, flow::NATIVE.columns),
     (interrupt::Irq::RECORD, interrupt::Irq::COLUMNS),
     (interrupt::IrqLedger::RECORD, interrupt::IrqLedger::COLUMNS),
     (xdp::XdpProgram::RECORD, xdp::XdpProgram::COLUMNS),
