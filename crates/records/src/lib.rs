@@ -28,6 +28,8 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (latency::Journey::RECORD, latency::Journey::COLUMNS),
     (packet::Packet::RECORD, packet::Packet::COLUMNS),
     (flow::NATIVE.record, flow::NATIVE.columns),
+    (flow::CICFLOWMETER.record, flow::CICFLOWMETER.columns),
+    (flow::NFSTREAM.record, flow::NFSTREAM.columns),
     (interrupt::Irq::RECORD, interrupt::Irq::COLUMNS),
     (interrupt::IrqLedger::RECORD, interrupt::IrqLedger::COLUMNS),
     (xdp::XdpProgram::RECORD, xdp::XdpProgram::COLUMNS),

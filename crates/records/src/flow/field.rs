@@ -138,14 +138,18 @@ macro_rules! fields {
         [$($crate::flow::field::Field {
             column: $crate::column::Column { name: $name, kind: $crate::column::Kind::$kind, help: $help },
             level: $crate::flow::field::Level::$level,
-            cell: |$flow, take| take($crate::column::Cell::cell(&$value)),
+            cell: |$flow, take| {
+                let _ = $flow;
+                take($crate::column::Cell::cell(&$value))
+            },
         },)*]
     };
 }
 pub(super) use fields;
 
 /// The same per direction: each line gives `fwd_NAME` and `bwd_NAME` of one direction's [`Scope`](super::scope::Scope); with
-/// `scopes! { all LEVEL ...}` also NAME of both directions together, first.
+/// `scopes! { all LEVEL ...}` also NAME of both directions together, first; `scopes! { "PREFIX" forward LEVEL ...}` gives one
+/// direction's alone, under that prefix.
 macro_rules! scopes {
     (all $level:ident |$scope:ident| $($name:literal $kind:ident $help:literal => $value:expr;)*) => {
         [$(
@@ -159,6 +163,9 @@ macro_rules! scopes {
             scopes!(@ $level $scope forward concat!("fwd_", $name), concat!($help, "; forward"), $kind, $value),
             scopes!(@ $level $scope backward concat!("bwd_", $name), concat!($help, "; backward"), $kind, $value),
         )*]
+    };
+    ($prefix:literal $which:ident $level:ident |$scope:ident| $($name:literal $kind:ident $help:literal => $value:expr;)*) => {
+        [$(scopes!(@ $level $scope $which concat!($prefix, $name), $help, $kind, $value),)*]
     };
     (@ $level:ident $scope:ident $which:ident $name:expr, $help:expr, $kind:ident, $value:expr) => {
         $crate::flow::field::Field {

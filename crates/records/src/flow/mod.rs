@@ -10,6 +10,7 @@ mod ids;
 mod moments;
 mod native;
 mod numbers;
+mod profile;
 mod scope;
 mod state;
 #[cfg(test)]
@@ -20,3 +21,4 @@ pub use ids::icmp_counterpart;
 pub use moments::Moments;
 pub use native::NATIVE;
 pub use numbers::{First, FlowNumbers, Full, Ports, Shared, Side, SideFull, SideStats, Spans, Spread, Stats};
+pub use profile::{CICFLOWMETER, CICFLOWMETER_2017, CICFLOWMETER_2018, NFSTREAM};

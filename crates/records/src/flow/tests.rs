@@ -1,6 +1,7 @@
 //! Numbers in, cells out: definitions by example, and properties that hold for any numbers.
 
 mod any;
+mod profiles;
 
 use super::*;
 use crate::column::{Column, Row, Shown, Value};
@@ -152,11 +153,13 @@ proptest! {
     #[test]
     fn any_numbers_give_finite_cells(numbers in any_flow(), epoch_ns: i64) {
         let flow = Flow { epoch_ns, ..flow(&numbers) };
-        NATIVE.row(flow, Shown::ALL).walk(&mut |index, value| {
-            if let Value::Real(real) = value {
-                assert!(real.is_finite(), "{}", NATIVE.columns[index].name);
-            }
-        });
+        for table in [NATIVE, CICFLOWMETER, CICFLOWMETER_2017, NFSTREAM] {
+            table.row(flow, Shown::ALL).walk(&mut |index, value| {
+                if let Value::Real(real) = value {
+                    assert!(real.is_finite(), "{}", table.columns[index].name);
+                }
+            });
+        }
     }
 
     #[test]
