@@ -125,7 +125,8 @@ impl Batch {
 
     /// The account of the whole run, once the ring is drained: what the kernel handed over is emitted, except what
     /// --count left out and what an output lost. What is missing from it now never came.
-    pub fn close(&self, outputs: &Outputs, mut ledger: Ledger) -> Ledger {
+    pub fn close(&self, outputs: &mut Outputs, mut ledger: Ledger) -> Ledger {
+        outputs.settle();
         let missing = ledger.emitted.saturating_sub(self.came);
         let lost = outputs.lost().min(self.came - self.beyond);
         ledger.emitted = self.came - self.beyond - lost;

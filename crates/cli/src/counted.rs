@@ -99,7 +99,7 @@ pub fn observe<C: Counted>(
     counting.screen = None;
     counting.finish(Span { start: begun, end: detached })?;
     // What is not in every output by now is lost.
-    counted.outputs_mut().flush();
+    counted.outputs_mut().settle();
     let mut ledger = counted.ledger(detached);
     let lost = counted.outputs().lost().min(ledger.aggregated);
     ledger.aggregated -= lost;

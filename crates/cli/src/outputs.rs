@@ -1,19 +1,27 @@
 //! Where records go: a file, standard output, both or neither, and what became of them.
 
+use crate::args::values::{self, Place};
 use crate::failure::{Failure, Outcome};
 use crate::plan::{Run, Stdout};
 use crate::{signals, text};
 use plumb_records::column::Row;
+use plumb_sinks::Sink;
+#[cfg(feature = "columnar")]
+use plumb_sinks::columnar::dataset::{Dataset, Limits};
+#[cfg(feature = "columnar")]
+use plumb_sinks::columnar::socket::Socket;
+#[cfg(not(feature = "columnar"))]
+use plumb_sinks::format::NoFormat;
 use plumb_sinks::format::{Format, Layout};
 use plumb_sinks::output::{Output, Weight};
 use plumb_sinks::pcapng::Origin;
+use plumb_sinks::rotate::Rotate;
 use std::io::{self, ErrorKind};
 
 /// The open outputs of a run.
 #[derive(Default)]
 pub struct Outputs {
-    file: Option<Output>,
-    stdout: Option<Output>,
+    sinks: Vec<Box<dyn Sink>>,
     /// Records, and packets of them that came when nobody read any more what is written as text.
     records: u64,
     unread: u64,
@@ -27,27 +35,21 @@ impl Outputs {
     /// Opens what `run` asks for; `layout` is what a format with one record kind holds.
     pub fn open(run: &Run, layout: Layout) -> Outcome<Self> {
         let origin = origin();
-        let file = match &run.output {
-            Some((output, rotate)) => {
-                let encoder = output.format.encoder(layout, &origin);
-                // The message names the file already.
-                Some(
-                    Output::create(&output.path, encoder, *rotate, signals::stop_request())
-                        .map_err(|error| Failure::failed(error.to_string()))?,
-                )
-            }
-            None => None,
-        };
-        let stdout = match run.stdout {
-            Stdout::Records(format) => Some(open_stdout(format, layout, &origin)?),
-            Stdout::Live | Stdout::Plain | Stdout::Summary => None,
-        };
-        Ok(Self { file, stdout, ..Self::default() })
+        let mut sinks = Vec::new();
+        if let Some((output, rotate)) = &run.output {
+            // The message names the file already.
+            let opened = open(output, *rotate, layout, &origin);
+            sinks.push(opened.map_err(|error| Failure::failed(error.to_string()))?);
+        }
+        if let Stdout::Records(format) = run.stdout {
+            sinks.push(open_stdout(format, layout, &origin)?);
+        }
+        Ok(Self { sinks, ..Self::default() })
     }
 
     /// Whether anything takes records: text is not made of them.
     pub fn takes_records(&self) -> bool {
-        self.file.is_some() || self.stdout.is_some()
+        !self.sinks.is_empty()
     }
 
     /// Writes a record of one packet everywhere. Errors are kept: see [`Outputs::usable`]. An output that failed takes
@@ -72,12 +74,17 @@ impl Outputs {
 
     /// Makes everything visible to readers.
     pub fn flush(&mut self) {
-        self.each(Output::flush);
+        self.each(|sink| sink.flush());
     }
 
-    fn each(&mut self, mut act: impl FnMut(&mut Output) -> io::Result<()>) {
-        for output in [&mut self.file, &mut self.stdout].into_iter().flatten() {
-            match act(output) {
+    /// The same at the end, before the account is made: what no output holds by now is lost.
+    pub fn settle(&mut self) {
+        self.each(|sink| sink.settle());
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut dyn Sink) -> io::Result<()>) {
+        for sink in &mut self.sinks {
+            match act(sink.as_mut()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
                 Err(_) => self.failed = true,
@@ -148,25 +155,24 @@ impl Outputs {
     /// An output that failed takes nothing more, so what two of them lost are two ends of one row of records, and the longer
     /// one has the other in it.
     pub fn records(&self) -> u64 {
-        let lost = self.each_open().map(|output| output.lost().records).max();
+        let lost = self.sinks.iter().map(|sink| sink.lost().records).max();
         self.records.saturating_sub(lost.unwrap_or(self.unread))
     }
 
     /// Packets of the records that at least one output did not take: see [`Outputs::records`].
     pub fn lost(&self) -> u64 {
-        self.each_open().map(|output| output.lost().packets).max().unwrap_or(self.unread)
+        self.sinks.iter().map(|sink| sink.lost().packets).max().unwrap_or(self.unread)
     }
 
-    fn each_open(&self) -> impl Iterator<Item = &Output> {
-        [&self.file, &self.stdout].into_iter().flatten()
-    }
-
-    /// Why an output could not be written to its end, with its counts: to be asked last. A closed pipe is no failure.
+    /// Ends the outputs. Why one could not be written to its end, with its counts: to be asked last. A closed pipe is no
+    /// failure.
     pub fn result(&mut self) -> Outcome<()> {
+        self.each(|sink| sink.close());
+        self.sinks.iter().flat_map(|sink| sink.notes()).for_each(text::note);
         if let Some(failure) = self.unsaid.take() {
             return Err(failure);
         }
-        let mut failures = self.each_open().filter_map(Output::failure);
+        let mut failures = self.sinks.iter().filter_map(|sink| sink.failure());
         let Some(failure) = failures.find(|failure| failure.kind != ErrorKind::BrokenPipe) else {
             return Ok(());
         };
@@ -179,9 +185,34 @@ impl Outputs {
     }
 }
 
-fn open_stdout(format: Format, layout: Layout, origin: &Origin) -> Outcome<Output> {
-    Output::stdout(format.encoder(layout, origin), signals::stop_request())
-        .map_err(|error| Failure::failed("cannot write to standard output").because(error))
+fn open(
+    to: &values::Output,
+    rotate: Option<Rotate>,
+    layout: Layout,
+    origin: &Origin,
+) -> io::Result<Box<dyn Sink>> {
+    match to.place {
+        Place::File => {
+            let encoder = to.format.encoder(layout, origin);
+            Ok(Box::new(Output::create(&to.path, encoder, rotate, signals::stop_request())?))
+        }
+        #[cfg(feature = "columnar")]
+        Place::Dataset => {
+            let node = nix::unistd::gethostname().unwrap_or_default();
+            let limits = Limits::of(rotate);
+            Ok(Box::new(Dataset::create(&to.path, &node.to_string_lossy(), layout, limits)?))
+        }
+        #[cfg(feature = "columnar")]
+        Place::Socket => Ok(Box::new(Socket::listen(&to.path, layout, Default::default())?)),
+        #[cfg(not(feature = "columnar"))]
+        Place::Dataset | Place::Socket => Err(io::Error::other(NoFormat::NotBuilt)),
+    }
+}
+
+fn open_stdout(format: Format, layout: Layout, origin: &Origin) -> Outcome<Box<dyn Sink>> {
+    let output = Output::stdout(format.encoder(layout, origin), signals::stop_request())
+        .map_err(|error| Failure::failed("cannot write to standard output").because(error))?;
+    Ok(Box::new(output))
 }
 
 fn origin() -> Origin {

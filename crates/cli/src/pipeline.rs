@@ -3,6 +3,7 @@
 //! One thread does it all. Before it: the plan, the output files, and attach. After it: detach, the last reads, the
 //! ledger.
 
+use crate::args::values::Place;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::{Failure, Outcome};
@@ -92,8 +93,10 @@ const NEVER: Moment = Moment(u64::MAX);
 /// Everything is attached: says so, gives up what privileges are no longer needed, and lets CMD begin. Returns the
 /// moment of readiness.
 pub fn ready(run: &Run, command: Option<&mut Beside>) -> Outcome<Moment> {
-    // The next file of a rotated output may lie in a folder that only root may write to.
-    let writes_later = run.output.as_ref().is_some_and(|(_, rotate)| rotate.is_some());
+    // The next file of a rotated output, or the name of one that is whole, may lie in a folder that only root may write to.
+    let writes_later = run.output.as_ref().is_some_and(|(output, rotate)| {
+        rotate.is_some() || output.place != Place::File || output.format.is_sealed()
+    });
     let kept: &[Capability] = if writes_later { &[Capability::CAP_DAC_OVERRIDE] } else { &[] };
     if let Some(path) = &run.ready_file {
         privileges::drop_all_but(&[Capability::CAP_DAC_OVERRIDE])?;

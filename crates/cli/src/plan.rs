@@ -5,7 +5,7 @@ pub mod keys;
 pub mod netns;
 
 use crate::args::observing::{self, Ends, Observing, Outputs};
-use crate::args::values::Output;
+use crate::args::values::{Output, Place};
 use crate::failure::{Failure, Outcome};
 use nix::unistd::{AccessFlags, eaccess};
 use plumb_sinks::format::Format;
@@ -98,10 +98,21 @@ impl Run {
             Some(observing::Format::Json) => Stdout::Records(Format::Json),
             Some(observing::Format::Csv) => Stdout::Records(Format::Csv),
             Some(observing::Format::Pcapng) => Stdout::Records(Format::Pcapng),
+            Some(observing::Format::Arrow) => Stdout::Records(
+                Format::arrow_stream().map_err(|error| Failure::arguments(error.to_string()))?,
+            ),
         };
-        if stdout == Stdout::Records(Format::Pcapng) && terminal {
-            return Err(Failure::arguments("pcapng is not for a terminal")
-                .help("pipe it into tshark -r -, or use --output"));
+        if let Stdout::Records(format) = stdout
+            && format.is_binary()
+            && terminal
+        {
+            let (name, reader) =
+                if format == Format::Pcapng { ("pcapng", "tshark -r -") } else { ("arrow", "its reader") };
+            return Err(Failure::arguments(format!("{name} is not for a terminal"))
+                .help(format!("pipe it into {reader}, or use --output")));
+        }
+        if out.rotate.is_some() && out.output.as_ref().is_some_and(|output| output.place == Place::Socket) {
+            return Err(Failure::arguments("--rotate is for files, and a socket has none"));
         }
         // What people look at is redrawn; records follow only an interval that was asked for.
         let redrawn = (redrawable && matches!(stdout, Stdout::Live | Stdout::Summary)).then_some(REDRAW);

@@ -61,7 +61,8 @@ impl Encode for Json {
     }
 }
 
-fn value(out: &mut Vec<u8>, clock: &mut Clock, cell: Value<'_>) {
+/// Appends a value.
+pub(crate) fn value(out: &mut Vec<u8>, clock: &mut Clock, cell: Value<'_>) {
     match cell {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),

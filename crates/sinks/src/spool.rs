@@ -10,6 +10,12 @@ const FULL: usize = 1 << 20;
 pub(crate) trait Target: Write + Send {
     /// Removes the last `excess` bytes that were written, where that can be done.
     fn cut(&mut self, excess: u64) -> io::Result<()>;
+    /// The file is whole: gives it its name.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    /// The file will never be whole: removes it if that makes it of no use.
+    fn abandon(&mut self) {}
 }
 
 /// What a record stands for in the account.
@@ -41,12 +47,16 @@ impl AddAssign for Weight {
 /// Buffers whole records. After a failed write the file is cut back to the last whole one, and nothing more is written.
 pub(crate) struct Spool {
     target: Box<dyn Target>,
+    /// The file is of use only when it is finished.
+    sealed: bool,
     /// What is not yet written: whole records, after what stands before the first of them.
     buffer: Vec<u8>,
     /// Where each record in the buffer ends, and what it stands for.
     ends: Vec<(usize, Weight)>,
     /// Length of what stands in the buffer before the first record.
     head: usize,
+    /// Records that the format holds back; all records of a sealed file.
+    unsure: Weight,
     /// Bytes and records of this file, those in the buffer included.
     committed: u64,
     records: u64,
@@ -58,13 +68,15 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    pub(crate) fn new(target: Box<dyn Target>) -> Self {
+    pub(crate) fn new(target: Box<dyn Target>, sealed: bool) -> Self {
         Self {
             target,
+            sealed,
             // Room for the record that fills it.
             buffer: Vec::with_capacity(FULL + FULL / 16),
             ends: Vec::with_capacity(FULL / 256),
             head: 0,
+            unsure: Weight::default(),
             committed: 0,
             records: 0,
             taken: Weight::default(),
@@ -95,14 +107,35 @@ impl Spool {
             self.lost += weight;
             return Taken::LeftOut;
         }
-        if self.records > 0 && self.committed + self.buffer.len() as u64 > limit {
+        if self.records > 0 && self.length() > limit {
             self.buffer.truncate(start);
             return Taken::TooLong;
         }
-        self.ends.push((self.buffer.len(), weight));
+        self.unsure += weight;
         self.records += 1;
         self.taken += weight;
+        self.appended(start);
         Taken::Whole
+    }
+
+    /// What the format held back: appended by `write`, which tells why it cannot be.
+    pub(crate) fn append(&mut self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+        let start = self.buffer.len();
+        write(&mut self.buffer)?;
+        self.appended(start);
+        Ok(())
+    }
+
+    /// What was appended since `start` has every record that was held back.
+    fn appended(&mut self, start: usize) {
+        if !self.sealed && self.buffer.len() > start {
+            self.ends.push((self.buffer.len(), std::mem::take(&mut self.unsure)));
+        }
+    }
+
+    /// Bytes of this file, those in the buffer included.
+    pub(crate) fn length(&self) -> u64 {
+        self.committed + self.buffer.len() as u64
     }
 
     /// Whether it is time to [`commit`](Self::commit).
@@ -136,6 +169,22 @@ impl Spool {
         self.target.flush()
     }
 
+    /// The file has its end: writes it and makes it whole.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.commit()?;
+        self.target.finish()?;
+        self.unsure = Weight::default();
+        Ok(())
+    }
+
+    /// Nothing more will be written: what is not sure to be in the file is lost.
+    pub(crate) fn abandon(&mut self) {
+        self.lost += std::mem::take(&mut self.unsure);
+        self.target.abandon();
+        self.buffer = Vec::new();
+        self.ends.clear();
+    }
+
     /// Goes on with another, empty file. The buffer must be committed.
     pub(crate) fn turn_to(&mut self, target: Box<dyn Target>) {
         self.target = target;
@@ -161,6 +210,8 @@ impl Spool {
 
     fn clear(&mut self) {
         self.buffer.clear();
+        // A row group is larger than what is written at once otherwise.
+        self.buffer.shrink_to(FULL + FULL / 16);
         self.ends.clear();
         self.head = 0;
     }

@@ -87,11 +87,13 @@ pub struct Outputs {
     /// What standard output holds [default: text; nothing but a summary with --output]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Write records to this file; its extension is the format: .jsonl, .json, .csv, or .pcapng of drops. Created with mode 0600;
-    /// one that exists is emptied and keeps its mode
-    #[arg(short, long, value_name = "FILE")]
+    /// Write records to this file; its extension is the format: .jsonl, .json, .csv, .parquet, .arrow (a file), .arrows (a
+    /// stream), or .pcapng of drops. Created with mode 0600; one that exists is emptied and keeps its mode, and one of Parquet or
+    /// Arrow is replaced when the new one is whole. A directory, or a name that ends in a slash, gets Parquet files by date, hour
+    /// and node. `unix:PATH` is a socket that gives each client an Arrow stream
+    #[arg(short, long, value_name = "FILE|DIR/|unix:PATH")]
     pub output: Option<Output>,
-    /// Begin a new file at this size or after this time, such as 100M or 1h
+    /// Begin a new file at this size or after this time, such as 100M or 1h; in a directory [default: 128M and 5min]
     #[arg(long, value_name = "SIZE|TIME", requires = "output", value_parser = values::rotate)]
     pub rotate: Option<Rotate>,
     /// Write or redraw at this interval [default: 1s on a terminal, else once at the end]
@@ -149,6 +151,8 @@ pub enum Format {
     Csv,
     /// Captured packets, for tshark and wireshark: of `plumb drops` alone
     Pcapng,
+    /// An Arrow IPC stream of record batches
+    Arrow,
 }
 
 /// How events are consumed.

@@ -1,6 +1,6 @@
 //! Values of arguments: text in, checked value out. The filter's words have theirs in `plumb_records::filter`.
 
-use plumb_sinks::format::{Format, UnknownExtension};
+use plumb_sinks::format::{Format, NoFormat};
 use plumb_sinks::rotate::Rotate;
 use std::fmt;
 use std::path::PathBuf;
@@ -136,21 +136,40 @@ impl FromStr for FailOver {
     }
 }
 
-/// A file to write and its format, told by the extension.
+/// Where to write records, and the format, told by the extension of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// As given.
+    /// Of what.
+    pub place: Place,
+    /// As given, without what tells the place.
     pub path: PathBuf,
-    /// From the extension.
+    /// From the extension, or the only one that the place has.
     pub format: Format,
 }
 
+/// What --output names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A file.
+    File,
+    /// A directory of Parquet files by date, hour and node: one that exists, or a name that ends in a slash.
+    Dataset,
+    /// A Unix socket that gives an Arrow stream to each client: `unix:PATH`.
+    Socket,
+}
+
 impl FromStr for Output {
-    type Err = UnknownExtension;
+    type Err = NoFormat;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Self { place: Place::Socket, path: path.into(), format: Format::arrow_stream()? });
+        }
         let path = PathBuf::from(text);
-        Ok(Self { format: Format::of(&path)?, path })
+        if text.ends_with('/') || path.is_dir() {
+            return Ok(Self { place: Place::Dataset, path, format: Format::parquet()? });
+        }
+        Ok(Self { place: Place::File, format: Format::of(&path)?, path })
     }
 }
 

@@ -304,3 +304,35 @@ fn a_file_has_one_writer() {
     drop(create().unwrap());
     assert!(std::fs::read(&path).unwrap().is_empty(), "the next one empties it");
 }
+
+#[cfg(feature = "columnar")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn a_full_disk_keeps_whole_batches_or_no_file(room in 0..60_000usize, each_flush in 1..20u64) {
+        for format in [Format::Parquet, Format::Arrow, Format::ArrowStream] {
+            const RECORDS: u64 = 120;
+            let disk = Disk::new(room, 1000);
+            let mut output = on(&disk, format);
+            let mut failed = false;
+            for number in 0..RECORDS {
+                failed |= output.write(&row(number), Weight::group(1)).is_err();
+                if number % each_flush == 0 {
+                    failed |= output.settle().is_err();
+                }
+            }
+            failed |= output.close().is_err();
+            prop_assert_eq!(output.failure().is_some(), failed);
+            prop_assert_eq!(output.written() + output.lost().records, RECORDS);
+            prop_assert_eq!(output.lost() == Weight::default(), !failed);
+            if format == Format::ArrowStream {
+                let bytes = io::Cursor::new(disk.bytes());
+                let rows = arrow_ipc::reader::StreamReader::try_new(bytes, None)
+                    .map_or(0, |reader| reader.map(|batch| batch.unwrap().num_rows() as u64).sum());
+                prop_assert_eq!(rows, output.written(), "the stream ends with the last batch that is whole");
+            } else if failed {
+                prop_assert_eq!(output.written(), 0);
+            }
+        }
+    }
+}

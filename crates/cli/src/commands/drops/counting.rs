@@ -61,7 +61,7 @@ pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>)
     let Counting { drops, view, .. } = counting;
     view.tell_unknown(drops.groups());
     // What is not in every output by now is lost.
-    view.outputs.flush();
+    view.outputs.settle();
     let mut ledger = view.ledger(drops, detached, true);
     let lost = view.outputs.lost().min(ledger.aggregated);
     ledger.aggregated -= lost;

@@ -54,7 +54,7 @@ pub fn observe(drops: &mut Drops<'_>, view: &mut View<'_>, outside: Outside<'_>)
     writer.flush();
     writer.view.tell_unknown(&[]);
     let ledger = writer.view.ledger(drops, detached, true);
-    Ok(Seen { end, ledger: writer.batch.close(&writer.view.outputs, ledger) })
+    Ok(Seen { end, ledger: writer.batch.close(&mut writer.view.outputs, ledger) })
 }
 
 impl<'a, 'view> Writer<'a, 'view> {

@@ -70,7 +70,7 @@ impl<'a> Writer<'a> {
             interrupts::add_cost(&mut ledger, cost_ns);
             lost = Some(missing);
         }
-        let ledger = writer.batch.close(&writer.outputs, ledger);
+        let ledger = writer.batch.close(&mut writer.outputs, ledger);
         Ok((Seen { end, ledger }, writer.outputs, outcomes, lost))
     }
 

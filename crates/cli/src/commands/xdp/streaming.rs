@@ -68,7 +68,7 @@ pub fn observe(
     let mut writer = writer.into_inner();
     writer.batch.flush(&mut writer.view.outputs);
     let ledger = writer.view.ledger(programs, &sample::read(programs)?, detached);
-    Ok(Seen { end, ledger: writer.batch.close(&writer.view.outputs, ledger) })
+    Ok(Seen { end, ledger: writer.batch.close(&mut writer.view.outputs, ledger) })
 }
 
 impl<'a, 'view> Writer<'a, 'view> {
