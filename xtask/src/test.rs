@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, cheap checks first.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -43,6 +44,7 @@ pub(crate) fn run(repo: &Repo, args: &Args) -> Result<()> {
         report.step("fmt", || fmt::run(repo, true))?;
         report.step("tidy", || tidy::run(repo, false))?;
         report.step("clippy", || clippy(repo))?;
+        report.step("reference for features", || reference(repo))?;
         let tally = report.step("unit tests", || unit_tests(repo))?;
         report.tally += tally;
     }
@@ -79,6 +81,13 @@ fn clippy(repo: &Repo) -> Result<()> {
     let mut cargo = run::cargo();
     cargo.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     run::run(cargo.current_dir(&repo.root))
+}
+
+/// The tests of what flows are compared with: a program that counts them on its own.
+fn reference(repo: &Repo) -> Result<()> {
+    let mut python = Command::new("python3");
+    python.args(["-B", "-m", "unittest", "discover", "tests/features"]);
+    run::run(python.current_dir(&repo.root))
 }
 
 /// All tests that need no privileges, those of the live tests' own library too.

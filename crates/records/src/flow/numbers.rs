@@ -78,7 +78,7 @@ pub struct Side {
     pub tcp_flags: u16,
     /// Window of the first TCP packet, unscaled; none where no TCP header was seen.
     pub init_window: Option<u16>,
-    /// Whether a SYN was seen.
+    /// Whether a SYN was seen, be it in an earlier segment.
     pub syn: bool,
     /// TTL or hop limit of the first packet.
     pub first_ttl: u8,
@@ -148,7 +148,7 @@ pub struct SideStats {
     pub syn_mss: Option<u16>,
     /// Window scale in the SYN; none where it has none.
     pub syn_scale: Option<u8>,
-    /// The shortest transport header.
+    /// The shortest transport header; `u8::MAX` where none was seen.
     pub min_transport_header: u8,
     /// Packets of all bulks.
     pub bulk_packets: u64,

@@ -83,6 +83,11 @@ impl<'a> Scope<'a> {
         sides.find(|(side, _)| side.packets > 0).map(|(_, stats)| stats)
     }
 
+    /// The shortest transport header of the one direction; none where none was seen.
+    pub(super) fn min_transport_header(self) -> Option<u8> {
+        self.stats().map(|stats| stats.min_transport_header).filter(|length| *length != u8::MAX)
+    }
+
     /// What level `stats` adds to the one direction of a TCP connection.
     pub(super) fn tcp_stats(self) -> Option<&'a SideStats> {
         self.stats().filter(|_| self.sides().iter().any(|side| side.init_window.is_some()))

@@ -25,7 +25,7 @@ enum Endpoint {
 /// Zeek's `conn_state` of the packets of this segment.
 ///
 /// Follows `conn_state()` of Zeek's scripts/base/protocols/conn/main.zeek: TCP by the two sides' states, UDP by who
-/// sent, everything else OTH. A segment after the first has no handshake and is taken as traffic midstream.
+/// sent, everything else OTH. Of earlier segments the SYNs are known.
 pub(super) fn conn_state(flow: &FlowNumbers) -> &'static str {
     let [fwd, bwd] = &flow.sides;
     match flow.protocol {

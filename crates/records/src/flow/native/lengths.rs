@@ -30,6 +30,6 @@ pub(super) const PAYLOAD: &[Field] = &scopes! { all Stats |scope|
 };
 
 pub(super) const SEGMENT: &[Field] = &scopes! { Stats |scope|
-    "seg_size_min" Bytes "the shortest transport header; null without packets"
-        => scope.stats().map(|stats| stats.min_transport_header);
+    "seg_size_min" Bytes "the shortest transport header; null where none was seen"
+        => scope.min_transport_header();
 };

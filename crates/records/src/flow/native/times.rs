@@ -64,7 +64,7 @@ pub(super) const BULKS: &[Field] = &scopes! { Stats |scope|
 };
 
 pub(super) const HISTORY: &[Field] = &fields! { Stats |flow|
-    "history" Text "what happened, in order of first appearance, upper case forward: s SYN, h SYN+ACK, a ACK alone, d payload, f FIN, r RST, t retransmission, w zero window; null where nothing of it did"
+    "history" Text "what happened, in order of first appearance, as in Zeek and upper case forward: S SYN, H SYN+ACK, A ACK alone, D payload, F FIN, R RST; null where no TCP header was seen"
         => shared(flow.numbers).and_then(|shared| history(&shared.history));
 };
 

@@ -192,8 +192,8 @@ named! { ACTIVITY: |flow|
         => bwd(flow).max(|side| side.init_window).flatten();
     "Fwd Act Data Pkts" / "Fwd Act Data Pkts" / "act_data_pkt_fwd" Count "fwd_data_packets"
         => fwd(flow).sum(|side| side.data_packets);
-    "Fwd Seg Size Min" / "Fwd Seg Size Min" / "min_seg_size_forward" Bytes "fwd_seg_size_min"
-        => fwd(flow).stats().map(|stats| stats.min_transport_header);
+    "Fwd Seg Size Min" / "Fwd Seg Size Min" / "min_seg_size_forward" Bytes "fwd_seg_size_min, 0 where it is null"
+        => fwd(flow).min_transport_header().unwrap_or_default();
     "Active Mean" / "Active Mean" / "Active Mean" Real "active_mean_us"
         => real(active(flow.numbers), Moments::mean);
     "Active Std" / "Active Std" / "Active Std" Real "active_std_us, 0 of fewer than two"
