@@ -62,6 +62,8 @@ struct sock_cgroup_data {
 };
 
 struct sock_common {
+	unsigned short skc_dport; /* in network order */
+	unsigned short skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
@@ -72,6 +74,7 @@ typedef struct {
 } kuid_t;
 
 struct sk_buff;
+struct socket;
 
 struct sk_buff_head {
 	struct sk_buff *next;
@@ -83,6 +86,8 @@ struct sock {
 	kuid_t sk_uid;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct sk_buff_head sk_receive_queue;
+	struct socket *sk_socket;
+	__u8 sk_shutdown;
 	__u16 sk_protocol;
 };
 

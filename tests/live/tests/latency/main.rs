@@ -19,3 +19,5 @@ mod off_cpu;
 mod processes;
 mod queues;
 mod scene;
+mod segments;
+mod states;

@@ -108,12 +108,18 @@ pub(super) fn configure(
         open.maps.latency_places.set_max_entries(latency_const::LATENCY_PLACES.0).map_err(failed)?;
     }
     let allowed = Allowed::find(config)?;
+    let choice = choose(&allowed)?;
     if let Some(data) = open.maps.rodata_data.as_mut() {
+        let readable = choice.programs.iter().any(|(point, _)| point.hook == Some(Hook::Readable));
         let recv_length = u8::from(allowed.tracepoints.contains(&"sock_recv_length"));
         let irq = u8::from(irqs.is_some());
-        data.config = bytemuck::cast(latency_config { recv_length, irq, ..config.wire(shards) });
+        data.config = bytemuck::cast(latency_config {
+            recv_length,
+            readable: u8::from(readable),
+            irq,
+            ..config.wire(shards)
+        });
     }
-    let choice = choose(&allowed)?;
     let chosen: BTreeSet<&str> = choice.programs.iter().map(|(_, program)| program.name).collect();
     for mut program in open.open_object_mut().progs_mut() {
         let keep = program.name().to_str().is_some_and(|name| chosen.contains(name));

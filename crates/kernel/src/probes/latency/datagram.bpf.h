@@ -6,6 +6,7 @@
 
 #include "reader.bpf.h"
 #include "udp_queue.bpf.h"
+#include "udp_split.bpf.h"
 
 /* One that a socket's queue has got; 0: it is not known, or was found by another CPU. */
 static __always_inline int datagram_readable(struct sock *sk, __u64 key, __u64 now)
@@ -22,18 +23,6 @@ static __always_inline int datagram_readable(struct sock *sk, __u64 key, __u64 n
 	else if (config.recv_length && !udp_queue_put(address_of(sk), key))
 		journey_end(journey, key, LATENCY_NO_ROOM);
 	return 1;
-}
-
-/* Datagrams that were just added to a socket's queue: the last one, and those before it that came with it. */
-static __always_inline void datagrams_readable(struct sock *sk, __u64 now)
-{
-	struct sk_buff *skb = sk->sk_receive_queue.prev;
-
-	for (int i = 0; i < 8; i++) {
-		if (!datagram_readable(sk, packet_key(address_of(skb), KEY_RX), now))
-			break;
-		skb = skb->prev;
-	}
 }
 
 /* Whether a datagram is still in a queue, of those of its socket: on a list its successor knows it, on the
@@ -58,6 +47,42 @@ static __always_inline void datagram_read(struct latency_journey *journey, __u64
 	journey_conclude(journey, LATENCY_DELIVERED, 0);
 }
 
+/* What a CPU had begun with is read on another one before the socket's readers are told. */
+static __always_inline void datagram_read_early(struct sock *sk, __u64 received, __u64 now)
+{
+	__u64 key = packet_key(received, KEY_RX);
+	struct latency_journey *journey = journey_find(key);
+
+	if (!journey || journey->flow.protocol != PROTOCOL_UDP || last_hook(journey) < LATENCY_RECEIVE ||
+	    journey->flow.dst_port != sk->__sk_common.skc_num || journey->sk ||
+	    datagram_waits(received + origin_address()) || !journey_take(journey, key))
+		return;
+	owner_socket(journey, sk);
+	stamp_at(journey, LATENCY_READABLE, now);
+	stamp_at(journey, LATENCY_COPIED, now);
+	journey_conclude(journey, LATENCY_DELIVERED, 0);
+}
+
+/* Datagrams that were just added to a socket's queue: the last one, and those before it that came with it. */
+static __always_inline void datagrams_readable(struct sock *sk, __u64 now)
+{
+	struct sk_buff *skb = sk->sk_receive_queue.prev;
+	struct latency_cpu *cpu = this_cpu();
+	__u64 last = address_of(skb);
+
+	if (!cpu)
+		return;
+	if (cpu->datagrams)
+		udp_split_readable(cpu, last);
+	for (int i = 0; i < 8; i++) {
+		if (!datagram_readable(sk, packet_key(address_of(skb), KEY_RX), now))
+			break;
+		skb = skb->prev;
+	}
+	if (config.recv_length && last != cpu->received)
+		datagram_read_early(sk, cpu->received, now);
+}
+
 /* It is freed, perhaps by another CPU before its reader comes to the end of recvmsg: who that is, is known
  * there. Else whoever has its address next ends it. */
 static __always_inline void datagram_freed(struct latency_journey *journey, __u64 key)
@@ -66,7 +91,7 @@ static __always_inline void datagram_freed(struct latency_journey *journey, __u6
 		datagram_read(journey, key, bpf_ktime_get_ns());
 	} else if (journey_take(journey, key)) {
 		stamp(journey, LATENCY_COPIED);
-		journey_rename(journey, key);
+		journey_release(journey, key);
 	}
 }
 

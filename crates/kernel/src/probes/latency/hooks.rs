@@ -243,6 +243,7 @@ pub(super) const POINTS: &[Point] = &[
     may!(None, "on_recv" Tracepoint "sock_recv_length"),
     needs!("on_read", "tcp_rcv_space_adjust"),
     needs!("on_state", "inet_sock_set_state"),
+    needs!("on_destroyed", "tcp_destroy_sock"),
     may!(Some(Hook::Send), "on_send" Tracepoint "tcp_sendmsg_locked", "on_send_f" Fentry "tcp_sendmsg_locked"),
     may!(Some(Hook::Send), "out_send4_f" Fentry "udp_sendmsg", "out_send4_k" Kprobe "udp_sendmsg"),
     may!(Some(Hook::Send), "out_send6_f" Fentry "udpv6_sendmsg", "out_send6_k" Kprobe "udpv6_sendmsg"),
@@ -279,8 +280,14 @@ mod tests {
         let named: Vec<&str> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
         assert_eq!(named, Hook::ALL.map(Hook::name));
         // These end journeys or tell whether a process runs, and stamp nothing.
-        let silent =
-            ["napi_gro_receive_exit", "inet_sock_set_state", "kfree_skb", "softirq_entry", "softirq_exit"];
+        let silent = [
+            "napi_gro_receive_exit",
+            "inet_sock_set_state",
+            "tcp_destroy_sock",
+            "kfree_skb",
+            "softirq_entry",
+            "softirq_exit",
+        ];
         for program in POINTS.iter().flat_map(|point| point.programs) {
             let told =
                 silent.contains(&program.target) || rows.iter().any(|row| row.contains(program.target));

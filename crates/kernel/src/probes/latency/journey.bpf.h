@@ -131,9 +131,7 @@ static __always_inline int journey_in_order(const struct latency_journey *journe
 /* Two CPUs may end it at once, or move it: one of them does. */
 static __always_inline int journey_take(const struct latency_journey *journey, __u64 key)
 {
-	__u64 *at = key_at(journey->place);
-
-	return at && __sync_val_compare_and_swap(at, key, KEY_ENDING) == key;
+	return journey_rename(journey, key, KEY_ENDING);
 }
 
 /* Counts what was taken, and gives its place back. */
@@ -155,7 +153,7 @@ static __always_inline void journey_conclude(struct latency_journey *journey, en
 	else if (outcome <= LATENCY_FORWARDED)
 		journey_count(journey);
 	count->outcomes[outcome]++;
-	journey_rename(journey, 0);
+	journey_release(journey, 0);
 }
 
 static __always_inline void journey_end_because(struct latency_journey *journey, __u64 key,

@@ -156,8 +156,17 @@ static __always_inline __u64 *key_at(__u32 place)
 	return bucket.keys ? &bucket.keys[place % LATENCY_WAYS] : (void *)0;
 }
 
-/* From now on it is found by another key, of the same bucket or by who remembers its place. */
-static __always_inline void journey_rename(struct latency_journey *journey, __u64 key)
+/* From now on it is found by another key, of the same bucket or by who remembers its place; 0: another CPU
+ * has moved or ended it. */
+static __always_inline int journey_rename(const struct latency_journey *journey, __u64 from, __u64 key)
+{
+	__u64 *at = key_at(journey->place);
+
+	return at && __sync_val_compare_and_swap(at, from, key) == from;
+}
+
+/* The same of what this CPU has taken, and so alone; 0: its place is free. */
+static __always_inline void journey_release(const struct latency_journey *journey, __u64 key)
 {
 	__u64 *at = key_at(journey->place);
 

@@ -101,7 +101,15 @@ int BPF_PROG(on_read, struct sock *sk)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int before, int after)
 {
-	return after == 7 /* TCP_CLOSE */ ? tcp_closed(sk) : 0;
+	/* Connected once more: what waited before is gone. What waits when a connection is over can still be
+	 * read. */
+	return before == TCP_STATE_CLOSE ? tcp_closed(sk) : 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(on_destroyed, struct sock *sk)
+{
+	return tcp_closed(sk);
 }
 
 SEC("tp_btf/tcp_sendmsg_locked")
@@ -161,10 +169,12 @@ int BPF_PROG(on_dropped, struct sk_buff *skb, void *location, int reason)
 		journey_end_because(journey, key, datagram_dropped(journey, reason), reason);
 	key = packet_key(address, KEY_TX);
 	journey = journey_in(&bucket, key);
-	if (journey)
+	if (journey) {
 		journey_end_because(journey, key, LATENCY_DROPPED, reason);
-	else
+	} else {
 		split_dropped(skb, reason);
+		udp_split_dropped(skb, reason);
+	}
 	return 0;
 }
 

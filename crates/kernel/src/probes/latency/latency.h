@@ -216,7 +216,8 @@ struct latency_config {
 	__u8 irq;	    /* packets are joined to interrupts and softirqs */
 	__u8 owners;	    /* enum owner_part: what of a packet's owner is noted */
 	__u8 owned;	    /* whether the filter asks for it */
-	__u8 _pad[5];
+	__u8 readable;	    /* a hook tells when a socket can be read */
+	__u8 _pad[4];
 };
 
 #endif

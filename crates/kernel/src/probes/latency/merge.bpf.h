@@ -16,12 +16,12 @@
 /* Where to look for the next part. */
 struct merged {
 	__u64 sk;
-	__u64 now;
-	__u64 cgroup; /* of the socket, as of the first part's journey */
+	__u64 now;    /* when they came to it; 0: not known */
+	__u64 cgroup; /* of the socket */
 	__u32 uid;
 	__u32 ports;
 	__u32 next;
-	__u8 flags; /* of the first part's journey, as far as they are all parts' */
+	__u8 flags; /* of journeys, as far as they are all parts' */
 	__u8 filtered;
 	__u16 _pad;
 };
@@ -60,7 +60,8 @@ __noinline int merge_next(struct tcp_socket *socket, struct merged *merged)
 	if (journey && merged->filtered) {
 		journey_end(journey, key, LATENCY_FILTERED);
 	} else if (journey) {
-		stamp_at(journey, LATENCY_SOCKET, merged->now);
+		if (merged->now)
+			stamp_at(journey, LATENCY_SOCKET, merged->now);
 		journey->flags |= merged->flags;
 		if (config.owners) {
 			journey->owner.cgroup = merged->cgroup;
@@ -76,21 +77,26 @@ __noinline int merge_next(struct tcp_socket *socket, struct merged *merged)
 	return 1;
 }
 
-/* What the parts have in common with the first one, whose journey may end then. */
-static __always_inline void merge_begin(struct merged *merged, struct latency_journey *journey,
-					struct sock *sk)
+/* What the parts have in common; the first one that is looked for begins at `next`. */
+static __always_inline void merge_begin(struct merged *merged, struct sock *sk, __u32 ports, __u32 next)
 {
-	owner_socket(journey, sk);
-	merged->filtered = config.owned && !owner_socket_passes(journey);
 	merged->sk = address_of(sk);
-	merged->now = bpf_ktime_get_ns();
-	merged->ports = ports_of(journey);
-	merged->next = journey->end_sequence;
-	merged->flags = journey->flags & (JOURNEY_OUT_OF_ORDER | JOURNEY_HAS_SOCKET);
-	if (config.owners) {
-		merged->cgroup = journey->owner.cgroup;
-		merged->uid = journey->owner.uid;
+	merged->ports = ports;
+	merged->next = next;
+	if (config.owners & OWNER_SOCKET && socket_is_full(sk)) {
+		merged->cgroup = socket_cgroup(sk);
+		merged->uid = socket_uid(sk);
+		merged->flags = JOURNEY_HAS_SOCKET;
 	}
+	merged->filtered = config.owned && !owner_is_asked_for(merged->flags, merged->uid, merged->cgroup);
+}
+
+/* Parts up to `end`, as far as they are known. */
+static __always_inline void merge_known(struct tcp_socket *socket, struct merged *merged, __u32 end)
+{
+	for (int i = 0; i < LATENCY_PARTS; i++)
+		if (!after(end, merged->next) || !merge_next(socket, merged))
+			break;
 }
 
 /* The data of what came to the socket, last of those that wait there, goes on to `end`. */
@@ -101,9 +107,7 @@ static __always_inline void merge_parts(struct merged *merged, __u32 end)
 
 	if (!socket && !merged->filtered)
 		return;
-	for (int i = 0; i < LATENCY_PARTS; i++)
-		if (!after(end, merged->next) || !merge_next(socket, merged))
-			break;
+	merge_known(socket, merged, end);
 	if (merged->next == end || merged->filtered || !socket)
 		return;
 	/* The rest is not known: the last one that is has all of it. */

@@ -51,14 +51,19 @@ static __always_inline void owner_runs(struct latency_journey *journey)
 		owner_note(journey);
 }
 
-static __always_inline int owner_socket_passes(const struct latency_journey *journey)
+/* `flags`: of the journey. */
+static __always_inline int owner_is_asked_for(__u8 flags, __u32 uid, __u64 cgroup)
 {
 	filter_t *f = &config.filter;
 
 	if (!f->n_uids && !f->n_cgroups)
 		return 1;
-	return journey->flags & JOURNEY_HAS_SOCKET &&
-	       filter_owner(f, journey->owner.uid, journey->owner.cgroup);
+	return flags & JOURNEY_HAS_SOCKET && filter_owner(f, uid, cgroup);
+}
+
+static __always_inline int owner_socket_passes(const struct latency_journey *journey)
+{
+	return owner_is_asked_for(journey->flags, journey->owner.uid, journey->owner.cgroup);
 }
 
 /* Whether a packet is one of those that were asked for. What is nobody's, or not known to be somebody's, is

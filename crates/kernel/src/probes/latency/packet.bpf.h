@@ -7,6 +7,14 @@
 #include "journey.bpf.h"
 #include "parse.bpf.h"
 
+/* Bytes of data in each of the packets that are in it; 0: it is one. */
+static __always_inline __u32 gso_size(struct sk_buff *skb)
+{
+	struct skb_shared_info *info = (void *)(skb->head + skb->end);
+
+	return BPF_CORE_READ(info, gso_size);
+}
+
 /* A packet at its first hook. */
 struct seen {
 	struct flow_key flow __attribute__((aligned(8))); /* filters read words of it */

@@ -29,22 +29,37 @@ static __always_inline int receive_copied(struct sk_buff *skb)
 	return journey ? datagram_copied(journey) : 0;
 }
 
+/* A datagram of which no hook tells that its socket can be read was split for it, or read by another CPU
+ * before that. */
+static __always_inline void receive_consumed_early(struct latency_journey *journey, __u64 key,
+						   struct sk_buff *skb)
+{
+	__u32 size = config.readable ? gso_size(skb) : 0;
+	struct latency_cpu *cpu = this_cpu();
+
+	if (size)
+		udp_split_begin(journey, key, skb, size);
+	else if (!config.recv_length || (cpu && cpu->received != address_of(skb)))
+		datagram_read(journey, key, bpf_ktime_get_ns());
+	else
+		journey_end(journey, key, LATENCY_CONSUMED);
+}
+
 static __always_inline void receive_consumed(struct sk_buff *skb, const struct bucket *bucket)
 {
 	__u64 key = packet_key(address_of(skb), KEY_RX);
 	struct latency_journey *journey = receive_same(skb, bucket, key);
-	enum latency_hook last;
 
 	if (!journey || receive_reassembled(journey, key, skb))
 		return;
-	last = last_hook(journey);
 	/* Datagrams are copied without a tracepoint where they are linear or their checksum is still to be
 	 * verified (udp_recvmsg). */
-	if (journey->flow.protocol == PROTOCOL_UDP &&
-	    (last == LATENCY_READABLE || last == LATENCY_COPIED || !config.recv_length))
-		datagram_freed(journey, key);
-	else
+	if (journey->flow.protocol != PROTOCOL_UDP)
 		journey_end(journey, key, LATENCY_CONSUMED);
+	else if (last_hook(journey) < LATENCY_READABLE)
+		receive_consumed_early(journey, key, skb);
+	else
+		datagram_freed(journey, key);
 }
 
 #endif

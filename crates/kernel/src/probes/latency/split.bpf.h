@@ -10,15 +10,8 @@
 
 #include "journey.bpf.h"
 
-static __always_inline int is_gso(struct sk_buff *skb)
-{
-	struct skb_shared_info *info = (void *)(skb->head + skb->end);
-
-	return BPF_CORE_READ(info, gso_size) > 0;
-}
-
 /* Its segments are made. */
-static __always_inline void split_begin(struct latency_journey *journey, struct sk_buff *skb)
+static __always_inline void split_begin(struct latency_journey *journey, __u64 sent, struct sk_buff *skb)
 {
 	__u64 address = address_of(skb), key = packet_key(address, KEY_SPLIT);
 	struct bucket bucket = bucket_of(address);
@@ -29,7 +22,8 @@ static __always_inline void split_begin(struct latency_journey *journey, struct 
 	if (cpu->split)
 		journey_stray_at(cpu->split);
 	journey_stray(&bucket, key);
-	journey_rename(journey, key);
+	if (!journey_rename(journey, sent, key))
+		return;
 	cpu->split = key;
 	/* The packet has given its socket to its segments by now (tcp_gso_segment). */
 	cpu->split_sk = journey->sk;

@@ -93,10 +93,13 @@ struct latency_cpu {
 	__u64 transport_since;
 	__u64 routed; /* the packet that IP sends, and since when */
 	__u64 routed_since;
-	__u64 softirq;	   /* whether one runs, where processes are noted */
-	__u64 split;	   /* the key of a packet that was split here last, 0: none that goes on */
-	__u64 split_sk;	   /* its socket */
-	__u64 segment;	   /* the part of it that the driver has */
+	__u64 softirq;	    /* whether one runs, where processes are noted */
+	__u64 split;	    /* the key of a packet that was split here last, 0: none that goes on */
+	__u64 split_sk;	    /* its socket */
+	__u64 segment;	    /* the part of it that the driver has */
+	__u64 datagrams_of; /* the key of a packet that was split for its UDP socket here last */
+	__u32 datagrams;    /* of it that the socket did not get yet */
+	__u32 _pad;
 	__u32 split_left;  /* bytes of data that the driver did not get yet */
 	__u32 split_bytes; /* of headers, in each part */
 };

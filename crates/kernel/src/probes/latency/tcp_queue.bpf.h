@@ -31,10 +31,10 @@ static __always_inline struct latency_journey *tcp_queue_put(struct latency_jour
 	}
 	if (socket->head == socket->tail) {
 		socket->place = journey->place;
-		journey_rename(journey, waiting_key(sk, socket->tail++));
-		return journey;
+		there = journey_rename(journey, key, waiting_key(sk, socket->tail)) ? journey : (void *)0;
+	} else {
+		there = journey_move(journey, key, waiting_key(sk, socket->tail));
 	}
-	there = journey_move(journey, key, waiting_key(sk, socket->tail));
 	if (there)
 		socket->tail++;
 	else

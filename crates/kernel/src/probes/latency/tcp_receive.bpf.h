@@ -5,6 +5,7 @@
 
 #include "merge.bpf.h"
 #include "reader.bpf.h"
+#include "tcp_states.bpf.h"
 
 /* Where the data of a TCP packet ends, to which others' may have been added. A FIN has a number and no
  * data; the flags have been 16 bits since 6.14. */
@@ -40,8 +41,11 @@ static __always_inline int tcp_arrives(struct sock *sk, struct sk_buff *skb)
 	if (after(journey->sequence, tcp->rcv_nxt))
 		journey->flags |= JOURNEY_OUT_OF_ORDER;
 	end = data_end(skb);
-	if (journey->end_sequence != end)
-		merge_begin(&merged, journey, sk);
+	if (journey->end_sequence != end) {
+		merge_begin(&merged, sk, ports_of(journey), journey->end_sequence);
+		merged.flags |= journey->flags & JOURNEY_OUT_OF_ORDER;
+		merged.now = last_time(journey);
+	}
 	journey = tcp_queue_add(journey, key, sk);
 	if (journey)
 		journey->skb = address_of(skb);
@@ -67,9 +71,16 @@ static __always_inline int tcp_slowly(__u64 sk, __u64 skb)
 static __always_inline void tcp_readable(struct sock *sk, __u64 now)
 {
 	struct tcp_socket *socket = tcp_socket_find(address_of(sk));
-	struct tcp_sock *tcp = socket ? bpf_skc_to_tcp_sock(sk) : (void *)0;
+	int unprobed = tcp_is_unprobed(sk);
+	struct tcp_sock *tcp = socket || unprobed ? bpf_skc_to_tcp_sock(sk) : (void *)0;
 
 	if (!tcp)
+		return;
+	if (unprobed)
+		tcp_find_unprobed(sk, tcp, socket);
+	if (!socket)
+		socket = tcp_socket_find(address_of(sk));
+	if (!socket)
 		return;
 	tcp_queue_readable(socket, address_of(sk), tcp->rcv_nxt, now);
 	reader_open(address_of(sk), now);
@@ -127,7 +138,7 @@ __noinline int tcp_unread(struct tcp_socket *socket)
 	return 0;
 }
 
-/* The socket is closed: what waits is read by nobody. */
+/* The socket is gone: what waits is read by nobody. */
 static __always_inline int tcp_closed(struct sock *sk)
 {
 	struct tcp_socket *socket = tcp_socket_find(address_of(sk));

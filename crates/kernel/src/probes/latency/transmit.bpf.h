@@ -21,7 +21,8 @@ static __always_inline struct latency_journey *transmit_forwarded(struct sk_buff
 		journey_lost(journey, received);
 		return (void *)0;
 	}
-	journey_rename(journey, packet_key(address, KEY_TX));
+	if (!journey_rename(journey, received, packet_key(address, KEY_TX)))
+		return (void *)0;
 	journey->direction = LATENCY_FORWARD;
 	return journey;
 }
@@ -203,8 +204,8 @@ static __always_inline void transmit_consumed(struct sk_buff *skb, const struct 
 		return;
 	last = last_hook(journey);
 	if (last != LATENCY_FROM_DRIVER && last != LATENCY_TO_DRIVER) {
-		if (is_gso(skb))
-			split_begin(journey, skb);
+		if (gso_size(skb))
+			split_begin(journey, key, skb);
 		else
 			journey_end(journey, key, LATENCY_CONSUMED);
 		return;
