@@ -34,6 +34,11 @@ impl Repo {
         self.target.join("venv")
     }
 
+    /// The same for the readers of columnar files that tests use, which are large.
+    pub(crate) fn readers(&self) -> PathBuf {
+        self.target.join("readers")
+    }
+
     /// Every file of the project, sorted, relative to the root: all but what `.gitignore` names and `.git`.
     ///
     /// Git itself is not asked: it refuses a checkout that belongs to another user, as in many CI containers.

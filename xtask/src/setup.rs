@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what building, the demo and the tests need from the machine, and how to get it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +16,9 @@ const OLDEST_CLANG: u32 = 14;
 
 /// Python packages in the private environment. clang-format is pinned exactly: every version formats differently.
 const PYTHON_PACKAGES: [&str; 2] = ["virtme-ng>=1.38,<2", "clang-format==14.0.6"];
+
+/// What users read our columns with: the tests of `sinks` and `flight` do too.
+const READERS: [&str; 3] = ["duckdb>=2,<3", "polars>=2,<3", "pyarrow>=26,<27"];
 
 /// How much of the table a command needs: each value includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +82,8 @@ const NEEDS: &[Need] = &[
     need(Scope::Tests, Probe::Command("ethtool"), "ethtool", "ethtool"),
     // Reads the captures that we write.
     need(Scope::Tests, Probe::Command("tshark"), "tshark", "wireshark-cli"),
+    // Makes certificates for the tests of `flight`.
+    need(Scope::Tests, Probe::Command("openssl"), "openssl", "openssl"),
     // Attaches programs, and runs them without an interface.
     need(Scope::Tests, Probe::Command("xdp-loader"), "xdp-tools", "xdp-tools"),
     need(Scope::Tests, Probe::Command("bpftool"), "bpftool", "bpftool"),
@@ -124,7 +129,11 @@ pub(crate) fn ensure(repo: &Repo, scope: Scope) -> Result<Ready> {
         .filter(|need| !need.probe.is_there())
         .collect();
     install(&distro, &missing)?;
-    let made_venv = ensure_venv(repo)?;
+    let mut made_venv = ensure_venv(&repo.venv(), &PYTHON_PACKAGES, &["bin/vng", "--version"])?;
+    if scope.includes(Scope::Tests) {
+        let imports = ["bin/python", "-c", "import duckdb, polars, pyarrow.flight"];
+        made_venv |= ensure_venv(&repo.readers(), &READERS, &imports)?;
+    }
 
     let mut found = Vec::new();
     if scope == Scope::Everything {
@@ -219,19 +228,20 @@ fn install(distro: &Distro, missing: &[&Need]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the private Python environment, or makes it again where it is older than the list or does not start.
-fn ensure_venv(repo: &Repo) -> Result<bool> {
-    let venv = repo.venv();
-    let list = PYTHON_PACKAGES.join("\n");
+/// Makes a private Python environment, or makes it again where it is older than the list or the program `check` fails in it.
+fn ensure_venv(venv: &Path, packages: &[&str], check: &[&str]) -> Result<bool> {
+    let list = packages.join("\n");
     let marker = venv.join("packages");
     let current = fs::read_to_string(&marker).is_ok_and(|installed| installed == list);
-    if current && run::succeeds(Command::new(venv.join("bin/vng")).arg("--version")) {
+    if let (true, [program, arguments @ ..]) = (current, check)
+        && run::succeeds(Command::new(venv.join(program)).args(arguments))
+    {
         return Ok(false);
     }
-    eprintln!("setup: installing {} into {}", PYTHON_PACKAGES.join(", "), venv.display());
-    run::capture(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    eprintln!("setup: installing {} into {}", packages.join(", "), venv.display());
+    run::capture(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
     let pip = ["install", "--quiet", "--disable-pip-version-check"];
-    run::capture(Command::new(venv.join("bin/pip")).args(pip).args(PYTHON_PACKAGES))?;
+    run::capture(Command::new(venv.join("bin/pip")).args(pip).args(packages))?;
     fs::write(&marker, list).with_context(|| marker.display().to_string())?;
     Ok(true)
 }
