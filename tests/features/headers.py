@@ -40,6 +40,7 @@ class Packet:
     ack: int = 0
     mss: int | None = None
     wscale: int | None = None
+    mobility: bool = False
 
     @property
     def payload(self) -> int:
@@ -107,6 +108,7 @@ def _ipv6(packet: Packet, data: bytes) -> bool:
             packet.truncated = True
             break
         kind, following, size = following, data[at], data[at + 1]
+        packet.mobility |= kind == MOBILITY
         if kind == FRAGMENT:
             offset, identification = struct.unpack_from(">HI", data, at + 2)
             packet.ip_id = identification

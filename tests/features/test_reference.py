@@ -8,6 +8,7 @@ import unittest
 
 import capture
 import columns
+import compare
 import corpus
 import headers
 import lifecycle
@@ -181,6 +182,16 @@ class Definitions(unittest.TestCase):
         flow = record(*(datagram(step * MS, step % 2, step) for step in range(30)))
         self.assertEqual((len(flow["splt_dir"]), flow["splt_dir"][:3]), (20, [1, -1, 1]))
         self.assertEqual((flow["splt_rel_us"][3], flow["splt_payload_len"][3]), (3000, 3))
+
+
+class Comparing(unittest.TestCase):
+    def test_what_differs_is_told(self):
+        flow = record(datagram(0, 0, 1), datagram(MS, 1, 2), datagram(3 * MS, 0, 1))
+        near = flow | {"ip_len_mean": flow["ip_len_mean"] * (1 + 1e-12), "hooks": 6}
+        self.assertEqual(compare.differences({1: near}, {1: flow}), [])
+        for column, value in (("packets", 4), ("ip_len_mean", 1.0), ("ip_len_std", None), ("final", 1), ("splt_dir", [1])):
+            self.assertEqual(len(compare.differences({1: flow | {column: value}}, {1: flow})), 1, column)
+        self.assertEqual(len(compare.differences({}, {1: flow})), 1)
 
 
 class Corpus(unittest.TestCase):
