@@ -122,6 +122,7 @@ pub fn sentence_about(unit: &str, ledger: &Ledger) -> String {
     let parts = [
         whole("counted in groups", ledger.aggregated),
         whole("of those in the overflow group, because the table was full", ledger.ungrouped),
+        whole("of those not in all of their stages, because there were too many", ledger.unstaged),
         whole("written one by one", ledger.emitted),
         whole("hidden as noise", ledger.hidden),
         whole("filtered out", ledger.filtered.saturating_sub(ledger.hidden)),
@@ -129,6 +130,7 @@ pub fn sentence_about(unit: &str, ledger: &Ledger) -> String {
         whole("lost in the kernel", ledger.lost_kernel),
         whole("lost because a table was full", ledger.lost_table_full),
         whole("lost on the way out", ledger.lost_user),
+        whole("still on their way", ledger.under_way),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let lost = if ledger.lost() == 0 { "nothing lost" } else { "the output is incomplete" };
@@ -171,11 +173,13 @@ mod tests {
     #[test]
     fn every_fate_is_named() {
         let ledger = Ledger {
-            seen: 1030,
+            seen: 1033,
             filtered: 25,
             hidden: 5,
             aggregated: 1000,
             ungrouped: 7,
+            unstaged: 8,
+            under_way: 3,
             lost_kernel: 5,
             duration_ns: 10_000_000_000,
             cost_cpu_ns: Some(12_000_000),
@@ -184,8 +188,9 @@ mod tests {
         };
         assert_eq!(
             sentence(&ledger),
-            "1,030 drops in 10.0 s: 1,000 counted in groups, 7 of those in the overflow group, because the table was \
-             full, 5 hidden as noise, 20 filtered out, 5 lost in the kernel; the output is incomplete; cost 12.0 ms of \
+            "1,033 drops in 10.0 s: 1,000 counted in groups, 7 of those in the overflow group, because the table was \
+             full, 8 of those not in all of their stages, because there were too many, 5 hidden as noise, 20 filtered \
+             out, 5 lost in the kernel, 3 still on their way; the output is incomplete; cost 12.0 ms of \
              CPU, 15.0 MB of memory at most"
         );
         let footing = Footing { rate: 103.0, cpu: Some(0.0123), memory: Some(14_000_000) };

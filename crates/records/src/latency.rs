@@ -20,6 +20,7 @@ crate::record! {
         p99_ns: Option<u64> as Nanoseconds, "99th percentile";
         p999_ns: Option<u64> as Nanoseconds, "99.9th percentile";
         max_ns: Option<u64> as Nanoseconds, "the longest; in an interval, within 3.2 % where an earlier one was longer";
+        overflow: u64 as Count, "packets within `samples` whose time was 68 s (2^36 ns) or longer: a percentile among them is told as the longest";
         interface: Option<&'a str> as Text, "with --by interface: name of the packets' first interface at the first packet there; this and all below is null in the overflow group";
         ifindex: Option<u32> as Id, "with --by interface: its index in its namespace";
         netns: Option<u64> as Id, "with --by interface or netns: inode of the namespace of that interface";
@@ -82,6 +83,7 @@ impl Stage<'_> {
     #[must_use]
     pub fn timed(mut self, times: &Histogram) -> Self {
         self.samples = times.count();
+        self.overflow = times.overflow;
         set_spread!(self, times);
         self
     }
@@ -112,3 +114,18 @@ crate::record! {
     }
 }
 crate::plain_row!(Journey<'_>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_without_a_bucket_are_told() {
+        let mut times = Histogram::default();
+        times.add_times(1000, 3);
+        times.add_times(1 << 36, 2);
+        let stage = Stage::default().timed(&times);
+        assert_eq!((stage.samples, stage.overflow, stage.max_ns), (5, 2, Some(1 << 36)));
+        assert_eq!(Stage::default().timed(&Histogram::default()).overflow, 0);
+    }
+}

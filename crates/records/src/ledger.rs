@@ -10,12 +10,14 @@ crate::record! {
         sampled_out: u64 as Count, "packets passed over by --sample";
         aggregated: u64 as Count, "packets counted in groups";
         ungrouped: u64 as Count, "packets within `aggregated` that are counted in the overflow group only";
+        unstaged: u64 as Count, "packets within `aggregated` that are missing in a stage of their way, because no more stages are told apart (latency)";
         emitted: u64 as Count, "packets that became a record of their own";
         lost_kernel: u64 as Count, "packets lost in the kernel: no room in the ring, or skipped because the program interrupted itself";
         lost_table_full: u64 as Count, "packets lost because a table was full and no overflow group took them";
         lost_user: u64 as Count, "packets lost between the ring and the output";
+        under_way: u64 as Count, "packets still on their way at the end (latency): found in the kernel's tables after detachment; before the end what is in no other account";
         records: u64 as Count, "records written";
-        complete: bool as Bool, "true where nothing was lost, ungrouped or sampled out";
+        complete: bool as Bool, "true where nothing was lost, ungrouped, unstaged or sampled out";
         duration_ns: u64 as Nanoseconds, "time from readiness to detachment, or to the interval's end with --ledger";
         cost_cpu_ns: Option<u64> as Nanoseconds, "CPU time of this process since it started";
         cost_bpf_ns: Option<u64> as Nanoseconds, "run time of the attached programs; null where the kernel's BPF statistics are off";
@@ -34,6 +36,7 @@ impl Ledger {
             + self.lost_kernel
             + self.lost_table_full
             + self.lost_user
+            + self.under_way
     }
 
     /// Packets that are in no record.
@@ -49,7 +52,8 @@ impl Ledger {
     /// Sets `complete` from the other fields.
     #[must_use]
     pub fn closed(mut self) -> Self {
-        self.complete = self.lost() == 0 && self.ungrouped == 0 && self.sampled_out == 0 && self.balances();
+        let partly = self.ungrouped + self.unstaged + self.sampled_out;
+        self.complete = self.lost() == 0 && partly == 0 && self.balances();
         self
     }
 }
@@ -64,6 +68,11 @@ mod tests {
         assert!(whole.clone().closed().complete);
         assert!(!Ledger { seen: 11, lost_kernel: 1, ..whole.clone() }.closed().complete);
         assert!(!Ledger { ungrouped: 1, ..whole.clone() }.closed().complete);
+        assert!(!Ledger { unstaged: 1, ..whole.clone() }.closed().complete);
+        assert!(
+            Ledger { seen: 12, under_way: 2, ..whole.clone() }.closed().complete,
+            "nothing of it is missing"
+        );
         assert!(
             !Ledger { seen: 11, ..whole }.closed().complete,
             "an account that does not balance is not complete"

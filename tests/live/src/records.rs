@@ -50,6 +50,7 @@ impl Records {
             "lost_kernel",
             "lost_table_full",
             "lost_user",
+            "under_way",
         ];
         let mut sum = 0;
         for part in parts {

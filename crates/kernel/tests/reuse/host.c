@@ -11,6 +11,7 @@ enum host_const {
 	PLACES = 16, /* addresses that packets may have */
 	CPUS = 2,
 	MASK = 0x3fff, /* of buckets */
+	SOCKETS = 64,
 	MAPS = 32,
 	LAST = 0xffffffff, /* in place of a packet's number: counters follow */
 };
@@ -73,6 +74,8 @@ void *map_value(const void *map, int type, __u32 entries, __u32 size, __u32 plac
 		entries = MASK + 1;
 	if (map == (const void *)&latency_journeys)
 		entries = LATENCY_WAYS * (MASK + 1);
+	if (map == (const void *)&latency_tcp_sockets || map == (const void *)&latency_udp_sockets)
+		entries = SOCKETS;
 	while (maps[at].map && maps[at].map != map)
 		at++;
 	if (!maps[at].map) {
@@ -187,6 +190,7 @@ static struct ended sums(void)
 		ended.stamps[1] += count->emitted;
 		ended.stamps[2] += count->outcomes[LATENCY_STRAYED];
 		ended.stamps[5] += count->parked - count->found;
+		ended.stamps[6] += count->no_stage;
 		ended.stamps[3] += count->filtered + count->no_room + count->outcomes[LATENCY_NO_ROOM];
 	}
 	for (__u32 number = 0; number <= MASK; number++) {
@@ -198,7 +202,8 @@ static struct ended sums(void)
 	return ended;
 }
 
-int main(void)
+/* Events; or, with an argument, histograms, of which there are as many left as it says. */
+int main(int arguments, char **argument)
 {
 	struct latency_config *writable = (void *)&config;
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -208,8 +213,11 @@ int main(void)
 	if (mprotect((void *)((size_t)writable & -page), 2 * page, PROT_READ | PROT_WRITE))
 		return 1;
 	writable->mask = MASK;
+	writable->sockets = writable->queues = SOCKETS - 1;
 	writable->sample = 1;
-	writable->events = 1;
+	writable->events = arguments == 1;
+	if (arguments > 1)
+		stages_used = LATENCY_STAGES_MAX - atoi(argument[1]);
 	while (fread(&step, sizeof(step), 1, stdin) == 1) {
 		this_step++;
 		this_step_cpu = step.cpu % CPUS;

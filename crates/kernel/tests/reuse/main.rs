@@ -12,10 +12,24 @@ use model::{Ended, Steps};
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use ways::{Op, Part, WAYS};
 
 const PACKETS: u32 = 20_000;
 
-fn build(folder: &Path) -> Child {
+/// What the programs answer to these steps, started with these arguments.
+fn answers(steps: Vec<u8>, arguments: &[&str]) -> Vec<Ended> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut programs = build(folder.path(), arguments);
+    let (to, mut from) = (programs.stdin.take().expect("stdin"), programs.stdout.take().expect("stdout"));
+    let writer = std::thread::spawn(move || BufWriter::new(to).write_all(&steps).expect("the programs read"));
+    let mut answers = Vec::new();
+    BufReader::new(&mut from).read_to_end(&mut answers).expect("answers");
+    writer.join().expect("all steps were written");
+    assert!(programs.wait().expect("the programs end").success(), "the sanitizer stopped the programs");
+    answers.chunks_exact(Ended::SIZE).map(Ended::from_bytes).collect()
+}
+
+fn build(folder: &Path, arguments: &[&str]) -> Child {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = folder.join("reuse");
     let built = Command::new("cc")
@@ -32,23 +46,26 @@ fn build(folder: &Path) -> Child {
         .status()
         .expect("a C compiler starts");
     assert!(built.success(), "the programs compile for this machine");
-    Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the programs start")
+    let mut programs = Command::new(program);
+    programs.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the programs start")
 }
 
 #[test]
 fn no_journey_has_stamps_of_two_packets() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut programs = build(folder.path());
-    let (to, mut from) = (programs.stdin.take().expect("stdin"), programs.stdout.take().expect("stdout"));
     let steps = Steps::seeded(7, PACKETS);
-    let bytes = steps.bytes();
-    let writer = std::thread::spawn(move || BufWriter::new(to).write_all(&bytes).expect("the programs read"));
-    let mut answers = Vec::new();
-    BufReader::new(&mut from).read_to_end(&mut answers).expect("answers");
-    writer.join().expect("all steps were written");
-    assert!(programs.wait().expect("the programs end").success(), "the sanitizer stopped the programs");
-    let ended: Vec<Ended> = answers.chunks_exact(Ended::SIZE).map(Ended::from_bytes).collect();
-    if let Err(why) = steps.agree(&ended) {
+    if let Err(why) = steps.agree(&answers(steps.bytes(), &[])) {
         panic!("{why}");
+    }
+}
+
+/// A way has a histogram for the whole of it and one for each of its stages.
+#[test]
+fn what_finds_no_histogram_is_counted() {
+    let sent = |way: &&&[Part]| way.iter().any(|(op, ..)| *op == Op::Driven);
+    let steps = Steps::repeated(WAYS.iter().find(sent).expect("a way that is sent"), 3);
+    for (left, unstaged) in [("4", 0), ("3", 3), ("0", 3)] {
+        let told = answers(steps.bytes(), &[left]);
+        let [sums] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(sums.seen_and_unstaged(), (3, unstaged), "{left} histograms: {sums:?}");
     }
 }

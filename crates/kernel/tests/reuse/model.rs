@@ -69,6 +69,11 @@ impl Ended {
         let stamps = std::array::from_fn(|at| word(24 + 8 * at));
         Self { packet: half(0), outcome: half(4), step: word(8), count: word(16) as usize, stamps }
     }
+
+    /// Of the counters: packets that were taken up, and those that a stage is missing of.
+    pub(crate) fn seen_and_unstaged(&self) -> (u64, u64) {
+        (self.stamps[0], self.stamps[6])
+    }
 }
 
 /// The packet at an address: its number, its way, and how far it is.
@@ -123,6 +128,12 @@ impl Steps {
             here[place] = (next.at < next.way.len()).then_some(next);
         }
         Self(steps)
+    }
+
+    /// So many packets, one after the other, that go the same way.
+    pub(crate) fn repeated(way: &[Part], packets: u32) -> Self {
+        let step = |packet, (op, cpu, ends)| Step { op, place: 0, cpu, packet, ends, shows: None };
+        Self((1..=packets).flat_map(|packet| way.iter().map(move |part| step(packet, *part))).collect())
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {

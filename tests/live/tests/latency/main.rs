@@ -10,6 +10,7 @@ mod delays;
 mod forwarded;
 mod fragments;
 mod groups;
+mod held;
 mod holes;
 mod interrupts;
 mod joined;

@@ -138,9 +138,7 @@ impl Observed for Streaming<'_, '_, '_> {
 
     fn tick(&mut self, span: Span) -> Outcome<()> {
         let writer = &mut *self.writer.borrow_mut();
-        let (mut ledger, _) = writer.ledger(self.latency, span.end)?;
-        // The counters are of no single moment while programs run.
-        ledger.seen = ledger.accounted();
+        let (ledger, _) = writer.ledger(self.latency, span.end)?;
         writer.batch.tick(writer.run, &mut writer.outputs, ledger, span);
         Ok(())
     }

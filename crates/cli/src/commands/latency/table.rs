@@ -85,7 +85,6 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
         ("consumed by the stack", outcomes.consumed),
         ("never read", outcomes.unread),
         ("lost sight of", outcomes.strayed),
-        ("still on their way", outcomes.under_way),
     ];
     let told: Vec<String> = words
         .iter()

@@ -94,6 +94,8 @@ pub(super) fn configure(
     open.maps.latency_journeys.set_max_entries(config.journeys()).map_err(failed)?;
     open.maps.latency_buckets.set_max_entries(config.buckets()).map_err(failed)?;
     open.maps.latency_segments.set_max_entries(config.buckets()).map_err(failed)?;
+    open.maps.latency_tcp_sockets.set_max_entries(config.sockets()).map_err(failed)?;
+    open.maps.latency_udp_sockets.set_max_entries(config.queues()).map_err(failed)?;
     open.maps.latency_ring.set_max_entries(config.ring_bytes()).map_err(failed)?;
     match irqs {
         Some(irqs) => open.maps.irq_cpus.reuse_fd(irqs.cpus()),

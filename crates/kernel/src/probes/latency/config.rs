@@ -14,6 +14,8 @@ use std::time::Duration;
 const JOURNEYS: u32 = 32768;
 /// Places of a bucket of the table.
 const WAYS: u32 = latency_const::LATENCY_WAYS.0;
+/// Sockets of either kind at least.
+const SOCKETS_MIN: u32 = 64;
 /// Thirty thousand events.
 const RING: u32 = 8 << 20;
 
@@ -74,6 +76,16 @@ impl Config {
         self.journeys() / WAYS
     }
 
+    /// TCP sockets that are remembered: of as many packets as there may be, one in eight begins at one, or waits there.
+    pub(super) fn sockets(&self) -> u32 {
+        (self.journeys() / 8).max(SOCKETS_MIN)
+    }
+
+    /// The same of UDP sockets, whose queues are larger.
+    pub(super) fn queues(&self) -> u32 {
+        (self.journeys() / 32).max(SOCKETS_MIN)
+    }
+
     /// Bytes of the event ring: the smallest one where there are no events for it.
     pub fn ring_bytes(&self) -> u32 {
         let asked = self.ring_size.unwrap_or(RING).clamp(4096, 1 << 30);
@@ -111,6 +123,8 @@ impl Config {
             shared: u8::from(shared),
             filter: filter::config_of(&self.filter),
             mask: self.buckets() - 1,
+            sockets: self.sockets() - 1,
+            queues: self.queues() - 1,
             sample: self.sample,
             slower_ns: self.events.map_or(0, |least| u64::try_from(least.as_nanos()).unwrap_or(u64::MAX)),
             events: u8::from(self.events.is_some()),
@@ -132,4 +146,30 @@ pub(super) fn shards() -> Result<(u32, bool), Error> {
     let cpus = num_possible_cpus().map_err(failed)? as u32;
     let most = latency_const::LATENCY_SHARDS.0;
     Ok((cpus.next_power_of_two().min(most), cpus > most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_grow_with_the_table() {
+        let sized = |journeys| {
+            let config = Config {
+                filter: Filter::default(),
+                sample: 1,
+                journeys,
+                keys: Vec::new(),
+                groups: None,
+                mechanism: None,
+                events: None,
+                ring_size: None,
+                wakeup: Wakeup::Busy,
+            };
+            (config.journeys(), config.sockets(), config.queues())
+        };
+        assert_eq!(sized(None), (32768, 4096, 1024));
+        assert_eq!(sized(Some(100_000)), (131_072, 16384, 4096));
+        assert_eq!(sized(Some(2)), (4, 64, 64));
+    }
 }

@@ -55,6 +55,7 @@ __noinline int journey_count(struct latency_journey *journey)
 	struct latency_stages *group = (void *)0;
 	__u64 first, last;
 	__u32 stamps;
+	int whole;
 
 	if (!journey || !count)
 		return 0;
@@ -69,13 +70,15 @@ __noinline int journey_count(struct latency_journey *journey)
 	if (group && !stage_times(group, journey->direction, 0, 0))
 		group = (void *)0;
 	if (config.keys && !group)
-		count->ungrouped++;
-	stage_add(count, group, journey->direction, first, last);
+		count_one(&count->ungrouped);
+	whole = stage_add(group, journey->direction, first, last);
 	for (__u32 i = 1; i < LATENCY_STAMPS; i++) {
 		if (i >= stamps)
 			break;
-		stage_add(count, group, journey->direction, journey->stamps[i - 1], journey->stamps[i]);
+		whole &= stage_add(group, journey->direction, journey->stamps[i - 1], journey->stamps[i]);
 	}
+	if (!whole)
+		count_one(&count->no_stage);
 	return 0;
 }
 
@@ -95,12 +98,12 @@ __noinline int journey_stream(struct latency_journey *journey, __u32 outcome, __
 	if (!journey || !count)
 		return 0;
 	if (config.slower_ns && journey_time(journey) < config.slower_ns) {
-		count->faster++;
+		count_one(&count->faster);
 		return 0;
 	}
 	event = bpf_ringbuf_reserve(&latency_ring, sizeof(*event), 0);
 	if (!event) {
-		count->lost_ring++;
+		count_one(&count->lost_ring);
 		return 0;
 	}
 	__builtin_memcpy(&event->journey, journey, sizeof(*journey));
@@ -108,7 +111,7 @@ __noinline int journey_stream(struct latency_journey *journey, __u32 outcome, __
 	event->reason = reason;
 	control = bpf_map_lookup_elem(&latency_wake, &zero);
 	ring_submit(event, control, config.wakeup);
-	count->emitted++;
+	count_one(&count->emitted);
 	return 0;
 }
 
@@ -152,7 +155,7 @@ static __always_inline void journey_conclude(struct latency_journey *journey, en
 		journey_stream(journey, outcome, reason);
 	else if (outcome <= LATENCY_FORWARDED)
 		journey_count(journey);
-	count->outcomes[outcome]++;
+	count_one(&count->outcomes[outcome]);
 	journey_release(journey, 0);
 }
 
@@ -212,7 +215,7 @@ static __always_inline void journey_lost(struct latency_journey *journey, __u64 
 	if (journey->direction == LATENCY_RX && journey->flow.protocol == PROTOCOL_TCP &&
 	    last >= LATENCY_RECEIVE && last < LATENCY_SOCKET &&
 	    journey_move(journey, key, parked_key(ports_of(journey), journey->sequence)))
-		count->parked++;
+		count_one(&count->parked);
 	else
 		journey_end(journey, key, LATENCY_STRAYED);
 }

@@ -38,17 +38,6 @@ static __always_inline __u64 origin_address(void)
 	return *(volatile __u64 *)&cpu->origin;
 }
 
-/* Kinds of keys, in the lowest bits of an address. */
-enum key_kind {
-	KEY_RX = 1,
-	KEY_TX = 2,
-	KEY_WAITING = 3, /* of a socket, with the packet's number there */
-	KEY_SPLIT = 4,	 /* of what was split into segments */
-	KEY_PARKED = 5,	 /* of ports and a sequence number */
-	KEY_KINDS = 7,
-	KEY_ENDING = 8, /* is being counted or moved */
-};
-
 enum key_const {
 	WAITING_NUMBERS = 8192, /* of packets that wait at one socket */
 };

@@ -11,7 +11,6 @@ enum latency_const {
 	LATENCY_STAMPS = 16,	  /* hooks that one journey remembers */
 	LATENCY_HOOKS = 32,	  /* numbers that enum latency_hook may have */
 	LATENCY_STAGES_MAX = 128, /* pairs of hooks that have a histogram */
-	LATENCY_SOCKETS = 4096,	  /* TCP sockets with data that waits, or that was sent */
 	LATENCY_TASKS = 1024,	  /* readers of sockets */
 	LATENCY_SENDS = 64,	  /* send calls that a socket remembers: a send buffer of 4 MB */
 	LATENCY_HOOK_SHIFT = 58,  /* a stamp is a hook's number above nanoseconds, which last nine years */
@@ -24,7 +23,6 @@ enum latency_const {
 	LATENCY_SHARDS = 8,    /* histograms of a group's stage at most: CPUs beyond share them */
 	LATENCY_PLACES = 1024, /* interfaces, or namespaces, whose names are known */
 	LATENCY_READS = 4,     /* datagrams that one event finds read at most */
-	LATENCY_QUEUES = 1024, /* UDP sockets with datagrams that wait */
 	LATENCY_QUEUED = 512,  /* that are known of one of them: a default receive buffer has 277 */
 };
 
@@ -148,6 +146,18 @@ struct latency_stages {
 };
 _Static_assert(sizeof(struct latency_stages) == 16384, "words");
 
+/* Kinds of keys, in the lowest bits of an address. */
+enum key_kind {
+	KEY_RX = 1,
+	KEY_TX = 2,
+	KEY_WAITING = 3, /* of a socket, with the packet's number there */
+	KEY_SPLIT = 4,	 /* of what was split into segments */
+	KEY_PARKED = 5,	 /* of ports and a sequence number */
+	KEY_FOUND = 6,	 /* the same, while it goes on to its socket */
+	KEY_KINDS = 7,
+	KEY_ENDING = 8, /* is being counted or moved */
+};
+
 /* Keys of packets: address and kind, 0: free. */
 struct latency_bucket {
 	__u64 keys[LATENCY_WAYS];
@@ -182,7 +192,7 @@ struct latency_counters {
 	__u64 filtered;
 	__u64 sampled_out;
 	__u64 no_room;	/* in the table of journeys */
-	__u64 no_stage; /* stages that found no histogram */
+	__u64 no_stage; /* counted, but a stage of theirs found no histogram */
 	__u64 emitted;
 	__u64 lost_ring;
 	__u64 faster;	 /* than what events were asked for */
@@ -209,6 +219,8 @@ struct latency_config {
 	__u32 keys;	    /* enum latency_key; 0: no groups */
 	__u32 group_stages; /* histograms of groups' stages */
 	__u32 shards;	    /* histograms of a group's stage, a power of two, less 1 */
+	__u32 sockets;	    /* TCP sockets that are remembered, likewise */
+	__u32 queues;	    /* UDP sockets, likewise */
 	__u8 recv_length;   /* recvmsg's end has a tracepoint: sock_recv_length, 6.3 */
 	__u8 events;	    /* a record per packet instead of histograms */
 	__u8 wakeup;	    /* enum wakeup_mode */

@@ -26,10 +26,22 @@ struct merged {
 	__u16 _pad;
 };
 
+/* One that is parked goes on, unless it has just given way: no longer counted as lost. */
+static __always_inline int merge_unpark(const struct latency_journey *journey, __u64 *key)
+{
+	struct latency_counters *count = counters();
+	__u64 found = (*key & ~(__u64)KEY_KINDS) | KEY_FOUND;
+
+	if (!count || !journey_rename(journey, *key, found))
+		return 0;
+	count_one(&count->found);
+	*key = found;
+	return 1;
+}
+
 /* The journey of a part, on its way still or parked. */
 static __always_inline struct latency_journey *merge_find(const struct segment *segment, __u64 *key)
 {
-	struct latency_counters *count = counters();
 	struct latency_journey *journey;
 
 	for (int parked = 0; parked < 2; parked++) {
@@ -37,9 +49,8 @@ static __always_inline struct latency_journey *merge_find(const struct segment *
 		journey = journey_find(*key);
 		if (!journey || journey->sequence != segment->sequence || ports_of(journey) != segment->ports)
 			continue;
-		if (parked && count)
-			count->found++;
-		return journey;
+		if (!parked || merge_unpark(journey, key))
+			return journey;
 	}
 	return (void *)0;
 }

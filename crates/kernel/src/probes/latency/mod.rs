@@ -40,6 +40,9 @@ plain_bytes!(skeleton::types::latency_config);
 /// The hooks without which the probe cannot run.
 pub const NEEDS: &[&str] = &["tp_btf/netif_receive_skb"];
 
+/// Buckets that are read at once.
+const BATCH: u32 = 4096;
+
 const PROBE: &str = "latency";
 
 /// Every tracepoint that a program of ours may run at while it counts.
@@ -190,7 +193,7 @@ impl<'obj> Latency<'obj> {
         Ok(all)
     }
 
-    /// The account so far and what became of the packets: `records`, `duration_ns`, the costs and what the output lost are
+    /// The account so far, or after [`Latency::detach`] the whole, and what became of the packets: `records`, `duration_ns`, the costs and what the output lost are
     /// the caller's to fill in.
     pub fn account(&self) -> Result<(Ledger, Outcomes), Error> {
         let counts = per_cpu::<latency_counters>(&self.skel.maps.latency_counters, 0)?;
@@ -203,9 +206,16 @@ impl<'obj> Latency<'obj> {
                 skipped += facts.recursion_misses;
             }
         }
-        let (mut ledger, outcomes) = account::sum(&counts, skipped, self.undecoded.get());
+        let held = if self.links.is_empty() { Some(self.held()?) } else { None };
+        let (mut ledger, outcomes) = account::sum(&counts, (skipped, self.undecoded.get()), held);
         ledger.cost_bpf_ns = (runs > 0).then_some(run_time);
         Ok((ledger, outcomes))
+    }
+
+    /// Packets in the table of those on their way, of which no other account knows.
+    fn held(&self) -> Result<u64, Error> {
+        let buckets = self.skel.maps.latency_buckets.lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY);
+        Ok(buckets.map_err(unread)?.map(|(_, keys)| account::held(&keys)).sum())
     }
 
     /// A reader of the events.

@@ -26,6 +26,9 @@ enum reader_const {
 	READER_WINDOW_NS = 100000,
 };
 
+/* Two threads may have the same place: the later one takes it, and the other's packets lack `woken` and
+ * `running`, as those of a thread that was never seen to be woken. No stamp is another's: who reads one's own
+ * compares thread and socket. */
 static __always_inline struct reader *reader_at(__u32 pid)
 {
 	__u32 place = pid & (LATENCY_TASKS - 1);

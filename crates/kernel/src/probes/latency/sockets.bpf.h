@@ -7,18 +7,18 @@
 #include "state.bpf.h"
 #include "table.bpf.h"
 
-/* `entries`: a power of two, here and below; `ways`: constant. */
-static __always_inline void *socket_at(void *table, __u32 entries, __u64 sk, __u32 way)
+/* `mask`: entries, a power of two, less 1, here and below; `ways`: constant. */
+static __always_inline void *socket_at(void *table, __u32 mask, __u64 sk, __u32 way)
 {
-	__u32 place = ((__u32)(table_mix(sk, 0) >> 32) ^ way) & (entries - 1);
+	__u32 place = ((__u32)(table_mix(sk, 0) >> 32) ^ way) & mask;
 
 	return bpf_map_lookup_elem(table, &place);
 }
 
-static __always_inline void *socket_find(void *table, __u32 entries, int ways, __u64 sk)
+static __always_inline void *socket_find(void *table, __u32 mask, int ways, __u64 sk)
 {
 	for (int way = 0; way < ways; way++) {
-		__u64 *entry = socket_at(table, entries, sk, way);
+		__u64 *entry = socket_at(table, mask, sk, way);
 
 		if (entry && *entry == sk)
 			return entry;

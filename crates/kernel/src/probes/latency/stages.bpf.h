@@ -53,9 +53,8 @@ static __always_inline struct histogram *stage_times(struct latency_stages *grou
 	return bpf_map_lookup_elem(&latency_group_times, &number);
 }
 
-/* What no group has room for is counted with what is in none. */
-static __always_inline void stage_add(struct latency_counters *count, struct latency_stages *group,
-				      __u32 direction, __u64 from, __u64 to)
+/* What no group has room for is counted with what is in none. 0: there is no room there either. */
+static __always_inline int stage_add(struct latency_stages *group, __u32 direction, __u64 from, __u64 to)
 {
 	__u64 time = (to - from) & STAMP_TIME;
 	struct histogram *times;
@@ -66,18 +65,18 @@ static __always_inline void stage_add(struct latency_counters *count, struct lat
 		times = stage_times(group, direction, from, to);
 		if (times && config.shared) {
 			hist_add_shared(times, time);
-			return;
+			return 1;
 		}
 		if (times) {
 			hist_add(times, time);
-			return;
+			return 1;
 		}
 	}
 	times = stage_times_of_all(direction, from, to);
-	if (times)
-		hist_add(times, time);
-	else
-		count->no_stage++;
+	if (!times)
+		return 0;
+	hist_add(times, time);
+	return 1;
 }
 
 /* The group of a packet, which may be a new one; none where all are taken. */

@@ -118,6 +118,12 @@ static __always_inline struct latency_counters *counters(void)
 	return bpf_map_lookup_elem(&latency_counters, &zero);
 }
 
+/* One more. A softirq may come between a process's reading of a CPU's counter and its writing. */
+static __always_inline void count_one(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
 static __always_inline struct latency_cpu *this_cpu(void)
 {
 	__u32 zero = 0;

@@ -40,14 +40,14 @@ struct tcp_socket {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LATENCY_SOCKETS);
+	__uint(max_entries, 1); /* set before load */
 	__type(key, __u32);
 	__type(value, struct tcp_socket);
 } latency_tcp_sockets SEC(".maps");
 
 static __always_inline struct tcp_socket *tcp_socket_find(__u64 sk)
 {
-	return socket_find(&latency_tcp_sockets, LATENCY_SOCKETS, TCP_SOCKET_WAYS, sk);
+	return socket_find(&latency_tcp_sockets, config.sockets, TCP_SOCKET_WAYS, sk);
 }
 
 /* A socket at whose packets nobody waits gives its place to another. */
@@ -58,7 +58,7 @@ static __always_inline struct tcp_socket *tcp_socket_make(__u64 sk)
 	if (socket)
 		return socket;
 	for (int way = 0; way < TCP_SOCKET_WAYS; way++) {
-		struct tcp_socket *other = socket_at(&latency_tcp_sockets, LATENCY_SOCKETS, sk, way);
+		struct tcp_socket *other = socket_at(&latency_tcp_sockets, config.sockets, sk, way);
 		__u64 before = other ? other->sk : 0;
 
 		if (!other || (before && other->head != other->tail) || !socket_claim(&other->sk, before, sk))

@@ -17,7 +17,7 @@ struct udp_socket {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LATENCY_QUEUES);
+	__uint(max_entries, 1); /* set before load */
 	__type(key, __u32);
 	__type(value, struct udp_socket);
 } latency_udp_sockets SEC(".maps");
@@ -29,7 +29,7 @@ enum udp_queue_const {
 
 static __always_inline struct udp_socket *udp_socket_find(__u64 sk)
 {
-	return socket_find(&latency_udp_sockets, LATENCY_QUEUES, UDP_SOCKET_WAYS, sk);
+	return socket_find(&latency_udp_sockets, config.queues, UDP_SOCKET_WAYS, sk);
 }
 
 /* Nothing waits there: it is empty, or what it has was freed with its socket. */
@@ -49,7 +49,7 @@ static __always_inline struct udp_socket *udp_socket_make(__u64 sk)
 	struct udp_socket *queue = udp_socket_find(sk);
 
 	for (int way = 0; !queue && way < UDP_SOCKET_WAYS; way++) {
-		struct udp_socket *other = socket_at(&latency_udp_sockets, LATENCY_QUEUES, sk, way);
+		struct udp_socket *other = socket_at(&latency_udp_sockets, config.queues, sk, way);
 		__u64 before = other ? other->sk : 0;
 
 		if (!other || !udp_socket_is_free(other) || !socket_claim(&other->sk, before, sk))
