@@ -53,6 +53,17 @@ pub fn put_counted(bytes: &[u8]) -> (usize, io::Result<()>) {
     through(io::stdout(), PATIENCE, bytes)
 }
 
+/// A line about columns that a narrow terminal left out; nothing where there are none.
+pub fn left_out<S: AsRef<str>>(titles: &[S], width: Option<usize>) -> String {
+    let titles: Vec<&str> = titles.iter().map(AsRef::as_ref).collect();
+    match (width, titles.as_slice()) {
+        (None, _) | (_, []) => String::new(),
+        (Some(width), titles) => {
+            format!("left out: {} ({width} columns are too few, a pipe has all)\n", titles.join(", "))
+        }
+    }
+}
+
 /// Cells of a distribution's times, in the order of [`Spread::NAMES`].
 pub fn times(spread: &Spread) -> [Cell; 6] {
     spread.all().map(|time| Cell::from(time.map_or_else(|| "-".to_owned(), units::duration)))

@@ -10,14 +10,15 @@ use std::time::Duration;
 /// How long packets take from hook to hook, from the driver to the application and back
 ///
 /// Follows packets with data over TCP and UDP, in every network namespace, and counts in the kernel how long each stage of
-/// their way took: received, sent, or forwarded. What a stage means, docs/latency.md tells.
+/// their way took: received, sent, or forwarded. docs/latency.md says what each hook is and what makes a stage long.
 #[derive(Debug, Args)]
+#[command(mut_arg("pid", |pid| pid.help("Process that reads the packet or sent it, where that is known")))]
 pub struct Latency {
-    /// Also the interrupts and softirqs that delivered packets, as hooks of their way; and, without --events, a table of
-    /// interrupts, softirqs and NAPI polls of the whole machine, whatever the filter
+    /// Begin the way of received packets at the interrupt and the softirq that delivered them; without --events also a table of
+    /// all interrupts, softirqs and NAPI polls of the machine, whatever the filter
     #[arg(long, help_heading = "What to tell")]
     pub irq: bool,
-    /// Also the distribution of each stage's times, in powers of two, below the table
+    /// Below the table also how the times of each stage are spread, in powers of two
     #[arg(long, conflicts_with = "events", help_heading = "What to tell")]
     pub histogram: bool,
     #[command(flatten)]
@@ -41,10 +42,10 @@ pub struct Latency {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Each packet")]
 pub struct Each {
-    /// One record per packet, with its whole way, rather than histograms
+    /// One record per packet, with its whole way, rather than percentiles of stages
     #[arg(long)]
     pub events: bool,
-    /// Only packets whose whole way took at least this long, such as 1ms
+    /// With --events: only packets whose whole way took at least this long, such as 1ms
     #[arg(long, value_name = "TIME", value_parser = values::duration, requires = "events")]
     pub slower_than: Option<Duration>,
 }
@@ -52,14 +53,14 @@ pub struct Each {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Groups")]
 pub struct Grouping {
-    /// Tell packets apart by these: interface, netns or cpu of their first hook, protocol, flow (protocol, addresses, ports) or
-    /// parts of it, cgroup of their socket
+    /// Stages of each group of packets, by these keys together: interface, netns or cpu (of their first hook), cgroup (of their
+    /// socket), family (IP version), src_ip, dst_ip, src_port, dst_port, protocol, or flow for the last five
     #[arg(long, value_name = "KEY", value_delimiter = ',', conflicts_with = "events")]
     pub by: Vec<String>,
-    /// Only the N groups with the most packets
+    /// With --by: only the N groups with the most packets
     #[arg(long, value_name = "N", value_parser = values::number(1_u32, None), requires = "by")]
     pub top: Option<u32>,
-    /// How many groups there may be; packets of any more are counted in one overflow group [default: 32]
+    /// With --by: how many groups there may be; packets of any more are counted in one overflow group [default: 32]
     #[arg(long, value_name = "N", value_parser = values::number(1_u32, Some(Config::GROUPS_MAX)), requires = "by")]
     pub groups: Option<u32>,
 }
@@ -67,19 +68,21 @@ pub struct Grouping {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Kernel side")]
 pub struct Following {
-    /// How functions are reached, which are hooked beside tracepoints [default: the best that this kernel allows]
+    /// How the kernel's functions are hooked, for those hooks that are no tracepoints [default: fentry, else kprobe, else not at
+    /// all]
     #[arg(long, value_enum)]
     pub mechanism: Option<Mechanism>,
     /// Follow one packet in N
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
-    /// Packets on their way at once, rounded up to a power of two [default: 32768]
+    /// How many packets may be on their way at once, rounded up to a power of two; sockets are remembered in proportion [default:
+    /// 32768]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
     pub table_size: Option<u32>,
-    /// Size of the ring that carries events, rounded up to a power of two of at least 4K [default: 8M]
+    /// With --events: size of the ring that carries them, rounded up to a power of two of at least 4K [default: 8M]
     #[arg(long, value_name = "BYTES", value_parser = values::size_32, requires = "events")]
     pub ring_size: Option<u32>,
-    /// How events are consumed [default: adaptive]
+    /// With --events: how they are consumed [default: adaptive]
     #[arg(long, value_enum, requires = "events")]
     pub wakeup: Option<Wakeup>,
 }
@@ -87,11 +90,11 @@ pub struct Following {
 /// How a hook is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mechanism {
-    /// Tracepoints alone
+    /// Tracepoints alone: no function is hooked
     #[value(name = "tp_btf")]
     Tracepoint,
-    /// By trampoline
+    /// BPF trampolines; an error where this kernel refuses them
     Fentry,
-    /// By breakpoint
+    /// Kprobes, which cost more; an error where this kernel refuses them
     Kprobe,
 }

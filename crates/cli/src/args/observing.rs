@@ -67,7 +67,7 @@ pub struct FilterWords {
     /// Destination port or range
     #[arg(long, value_name = "PORT[-PORT]", value_delimiter = ',')]
     pub dport: Vec<PortRange>,
-    /// Process that was running, in softirq a bystander; of `latency` the one that reads the packet or sent it
+    /// Process that was running, in softirq a bystander
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<u32>,
     /// Name of that process, as in /proc/PID/comm; one with a comma in it cannot be given

@@ -1,6 +1,7 @@
 //! The table of groups for people.
 
 use super::config::Asked;
+use crate::text;
 use crate::text::per_second;
 use plumb_records::column::{Column, Shown, Value};
 use plumb_records::drop::{DropGroup, DropGroupRow};
@@ -129,12 +130,7 @@ pub fn render(rows: &Rows<'_>, style: Style, width: Option<usize>) -> String {
     let (mut out, left_out) = table.render_telling(width, style);
     // Rate, share and history are figures of what is shown.
     let missed: Vec<&str> = left_out.into_iter().filter(|title| worth(title) > worth("rate")).collect();
-    if let (Some(width), false) = (width, missed.is_empty()) {
-        out.push_str(&format!(
-            "left out: {} ({width} columns are too few, a pipe has all)\n",
-            missed.join(", ")
-        ));
-    }
+    out.push_str(&text::left_out(&missed, width));
     out
 }
 

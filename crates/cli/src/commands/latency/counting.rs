@@ -80,9 +80,15 @@ impl<'a, 'obj> Ways<'a, 'obj> {
 }
 
 impl Ways<'_, '_> {
-    /// The tables of a group, or of all packets.
-    fn tables(&self, stages: &[Stage], style: Style, width: Option<usize>) -> String {
-        let mut out = table::render(stages, style, width);
+    /// The tables of a group, or of all packets. `left_out`: see [`table::render`].
+    fn tables(
+        &self,
+        stages: &[Stage],
+        style: Style,
+        width: Option<usize>,
+        left_out: &mut Vec<String>,
+    ) -> String {
+        let mut out = table::render(stages, style, width, left_out);
         if self.told.histogram {
             out.push_str(&histogram::render(stages, style, width));
         }
@@ -169,10 +175,12 @@ impl Counted for Ways<'_, '_> {
         }
         let style = text::style(self.run.terminal);
         let Told { by, names, .. } = &self.told;
+        let (mut out, mut left_out) = (String::new(), Vec::new());
         if !by.asked() {
-            return self.tables(stages, style, width);
+            out.push_str(&self.tables(stages, style, width, &mut left_out));
+            out.push_str(&text::left_out(&left_out, width));
+            return out;
         }
-        let mut out = String::new();
         for group in groups::apart(stages) {
             let heading = match &group[0].group {
                 Some(group) => by.heading(names.record(Some(group))),
@@ -181,8 +189,9 @@ impl Counted for Ways<'_, '_> {
             out.push_str(if out.is_empty() { "" } else { "\n" });
             style.paint(&mut out, &heading, Ink::Strong);
             out.push('\n');
-            out.push_str(&self.tables(group, style, width));
+            out.push_str(&self.tables(group, style, width, &mut left_out));
         }
+        out.push_str(&text::left_out(&left_out, width));
         out
     }
 

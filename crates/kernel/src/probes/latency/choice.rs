@@ -10,6 +10,7 @@ use crate::support;
 use crate::wire::{latency_config, latency_const};
 use libbpf_rs::skel::OpenSkel;
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 /// What was chosen.
 pub(super) struct Choice {
@@ -17,6 +18,8 @@ pub(super) struct Choice {
     pub(super) programs: Vec<(&'static Point, &'static Program)>,
     /// Sentences about hooks that this kernel does not give.
     pub(super) missing: Vec<String>,
+    /// What functions are to be reached by, where that was asked for.
+    pub(super) forced: Option<Mechanism>,
 }
 
 /// What this kernel allows.
@@ -58,6 +61,20 @@ impl Allowed {
             kprobe,
             process: config.wants_process(),
         })
+    }
+
+    /// What functions are to be reached by, where that was asked for.
+    fn function(&self) -> Option<Mechanism> {
+        self.forced.filter(|mechanism| *mechanism != Mechanism::Tracepoint)
+    }
+
+    /// Why no function at all can be reached by what was asked for; `None` where one can.
+    fn nothing(&self) -> Option<String> {
+        let forced = self.function()?;
+        let mut all =
+            POINTS.iter().flat_map(|point| point.programs).filter(|program| program.mechanism == forced);
+        let first = self.obstacle(all.next()?)?;
+        all.all(|program| self.obstacle(program).is_some()).then_some(first)
     }
 
     /// Why a point has no program: what is against the one that was asked for, else against the best.
@@ -130,7 +147,17 @@ pub(super) fn configure(
     Ok(choice)
 }
 
+/// What was asked for reaches no function.
+pub(super) fn unreached(mechanism: Mechanism, why: impl Display) -> Error {
+    let what = format!("cannot hook functions by {}", mechanism.name());
+    Error::new(Class::Unsupported, what, why)
+        .help("without --mechanism tracepoints follow packets; `plumb doctor` tells what this kernel allows")
+}
+
 fn choose(allowed: &Allowed) -> Result<Choice, Error> {
+    if let Some((mechanism, why)) = allowed.function().zip(allowed.nothing()) {
+        return Err(unreached(mechanism, why));
+    }
     let mut programs = Vec::new();
     let mut lost: Vec<(Hook, String)> = Vec::new();
     for point in POINTS.iter().filter(|point| allowed.process || !point.process) {
@@ -146,7 +173,7 @@ fn choose(allowed: &Allowed) -> Result<Choice, Error> {
             }
         }
     }
-    Ok(Choice { missing: sentences(&programs, &lost), programs })
+    Ok(Choice { missing: sentences(&programs, &lost), programs, forced: allowed.function() })
 }
 
 /// One sentence for each reason. A hook that another point still serves, as that of the other IP version, is lost for a part

@@ -111,12 +111,45 @@ fn one_of_two_functions_serves_a_part_of_the_packets() {
     }
 }
 
+/// A kernel on which kprobes were asked for.
+fn asked_for_kprobes(kernel: Allowed) -> Allowed {
+    let fentry = Some("fentry was not asked for".to_owned());
+    Allowed { forced: Some(Mechanism::Kprobe), fentry, kprobe: None, ..kernel }
+}
+
 /// What was asked for is what the sentence is about, though something else is against it as well.
 #[test]
-fn a_mechanism_that_was_asked_for_is_named() {
+fn a_mechanism_that_is_refused_ends_the_run() {
     let asked = Allowed { forced: Some(Mechanism::Kprobe), ..locked_down(kernel(|_| true)) };
-    let choice = choose(&asked).unwrap();
-    assert!(choice.missing[0].starts_with("this kernel refuses kprobe"), "{:?}", choice.missing);
+    let error = choose(&asked).err().unwrap();
+    assert_eq!(error.class, Class::Unsupported);
+    assert_eq!(
+        error.to_string(),
+        "cannot hook functions by kprobe: this kernel refuses kprobe (load: Operation not permitted); without --mechanism \
+         tracepoints follow packets; `plumb doctor` tells what this kernel allows"
+    );
+    // The same where the kernel would allow it and has none of the functions.
+    let error = choose(&asked_for_kprobes(kernel(|name| !function(name)))).err().unwrap();
+    assert!(error.to_string().contains("kprobe: this kernel has no function ip_rcv"), "{error}");
+}
+
+/// Whether a program hooks it as a function.
+fn function(target: &str) -> bool {
+    let mut all = POINTS.iter().flat_map(|point| point.programs);
+    all.any(|program| program.target == target && program.mechanism != Mechanism::Tracepoint)
+}
+
+#[test]
+fn a_mechanism_that_reaches_some_functions_serves_those() {
+    let only = |name: &str| !function(name) || name == "ip_rcv";
+    let choice = choose(&asked_for_kprobes(kernel(only))).unwrap();
+    assert_eq!(by(&choice, Hook::Ip), ["in_ip4_k"]);
+    assert_eq!(choice.forced, Some(Mechanism::Kprobe));
+    let told = |name| choice.missing.iter().any(|why| why.contains(&format!("no function {name};")));
+    assert!(told("ipv6_rcv") && told("tcp_data_queue") && !told("ip_rcv"), "{:?}", choice.missing);
+    // Tracepoints were asked for: nothing is missing that was.
+    let asked = Allowed { forced: Some(Mechanism::Tracepoint), ..locked_down(kernel(|_| true)) };
+    assert_eq!(choose(&asked).unwrap().forced, None);
 }
 
 #[test]

@@ -123,6 +123,8 @@ impl<'obj> Latency<'obj> {
 
     /// Attaches, the ends of ways first: what begins is then seen to its end.
     pub fn attach(&mut self) -> Result<(), Error> {
+        let forced = self.choice.forced;
+        let mut refused = None;
         for (point, program) in self.choice.programs.iter().rev() {
             let found = self.skel.object().progs_mut().find(|loaded| loaded.name() == program.name);
             let Some(loaded) = found else { continue };
@@ -136,10 +138,17 @@ impl<'obj> Latency<'obj> {
                     ));
                 }
                 Err(error) if point.required => return Err(error),
-                Err(error) => self.choice.missing.push(format!("{error}: what it would stamp is left out")),
+                Err(error) => {
+                    self.choice.missing.push(format!("{error}: what it would stamp is left out"));
+                    refused = refused.or((forced == Some(program.mechanism)).then_some(error));
+                }
             }
         }
-        Ok(())
+        let reached = |forced: Mechanism| self.mechanisms.iter().any(|hook| hook.mechanism == forced.name());
+        match forced.zip(refused) {
+            Some((forced, error)) if !reached(forced) => Err(choice::unreached(forced, error)),
+            _ => Ok(()),
+        }
     }
 
     /// What is attached.

@@ -43,9 +43,17 @@ extern __u64 this_step;
 void submitted(const void *record);
 void *map_value(const void *map, int type, __u32 entries, __u32 size, __u32 place);
 
-#define SIZE_OF_MAP(map, member) (sizeof(*(map)->member) / sizeof(int))
+/* An array whose entries map_value knows: a function may be told which map to look at. */
+struct some_map {
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*max_entries)[1];
+	int *value;
+};
+
+#define TYPED(map)		 _Generic((map), void *: (struct some_map *)0, default: (map))
+#define SIZE_OF_MAP(map, member) (sizeof(*TYPED(map)->member) / sizeof(int))
 #define bpf_map_lookup_elem(map, key)                                                                        \
-	map_value(map, SIZE_OF_MAP(map, type), SIZE_OF_MAP(map, max_entries), sizeof(*(map)->value),         \
+	map_value(map, SIZE_OF_MAP(map, type), SIZE_OF_MAP(map, max_entries), sizeof(*TYPED(map)->value),    \
 		  *(const __u32 *)(key))
 
 static inline __u64 bpf_ktime_get_ns(void)
