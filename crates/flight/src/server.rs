@@ -17,7 +17,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server as Transport, ServerTlsConfig};
 
 /// How long a client may read nothing once the run has ended.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A client that is silent for so long is asked whether it is there.
 const ALIVE: Duration = Duration::from_secs(30);
 

@@ -143,7 +143,7 @@ fn a_slow_client_misses_batches_and_holds_up_nobody() {
         served.write(&row(number, &name), Weight::group(1)).unwrap();
         if number % 10_000 == 0 {
             // The quick one is given the time that it needs on a busy machine.
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(300));
         }
     }
     served.close().unwrap();
