@@ -1,11 +1,10 @@
 //! Empty programs on the tracepoints of the latency probe.
 
 use super::{Error, Link, Storage, session};
-use crate::probes::latency::tracepoints;
+use crate::probes::latency::{attached_of, tracepoints};
 use crate::support;
 use libbpf_rs::skel::{OpenSkel, Skel};
 use skeleton::{LatencyFloorSkel, LatencyFloorSkelBuilder};
-use std::collections::HashSet;
 
 skeleton!("latency_floor");
 
@@ -17,9 +16,9 @@ pub struct Attached<'obj> {
 
 pub(super) fn attach(storage: &mut Storage) -> Result<Attached<'_>, Error> {
     let mut open = session::open("floor", LatencyFloorSkelBuilder::default(), storage)?;
-    let there: HashSet<&str> = support::tracepoints(tracepoints())?.into_iter().collect();
+    let there = attached_of(&support::tracepoints(tracepoints())?);
     for mut program in open.open_object_mut().progs_mut() {
-        let wanted = there.contains(tracepoint(&program.name().to_string_lossy()));
+        let wanted = there.contains(&tracepoint(&program.name().to_string_lossy()));
         program.set_autoload(wanted);
     }
     let skel = Box::new(session::load("floor", open)?);
@@ -38,6 +37,7 @@ fn tracepoint(program: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn the_floor_has_what_the_probe_has() {

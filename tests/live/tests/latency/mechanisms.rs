@@ -12,6 +12,11 @@ use std::time::Duration;
 const EXCHANGES: usize = 10;
 const FUNCTIONS: [&str; 2] = ["fentry", "kprobe"];
 
+/// Words for records of packets, with a hook where their socket can be read: before 6.3 only fentry has one.
+pub(crate) fn with_readable() -> Result<[&'static str; 3]> {
+    Ok(["--events", "--mechanism", if given("fentry")? { "fentry" } else { "tp_btf" }])
+}
+
 #[test]
 fn each_mechanism_gives_its_hooks() -> TestResult {
     let scene = Scene::new()?;

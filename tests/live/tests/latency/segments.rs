@@ -1,6 +1,7 @@
 //! Datagrams that are sent as one packet (UDP_SEGMENT), and split on their way or at their socket.
 
 use crate::journeys::{in_order, stages};
+use crate::mechanisms::with_readable;
 use crate::scene::{MESSAGE, Scene, seen};
 use anyhow::{Context, Result, ensure};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
@@ -16,8 +17,6 @@ const PARTS: usize = 5;
 const PACKET: usize = PARTS * MESSAGE - MESSAGE / 2;
 /// From the first datagram to the last, for the reader.
 const WAIT: Duration = Duration::from_millis(3);
-/// Before 6.3 only fentry tells when a socket can be read.
-const HOOKS: [&str; 3] = ["--events", "--mechanism", "fentry"];
 
 fn sockets(scene: &Scene, v6: bool) -> Result<(UdpSocket, UdpSocket)> {
     let at = scene.address(v6);
@@ -41,7 +40,7 @@ fn ended<'a>(records: &'a Records, direction: &str, how: &str) -> Result<Vec<&'a
 
 fn exchange(scene: &Scene, v6: bool, wait: Duration) -> Result<Records> {
     let (client, server) = sockets(scene, v6)?;
-    let plumb = scene.plumb(&HOOKS)?.start()?;
+    let plumb = scene.plumb(&with_readable()?)?.start()?;
     for _ in 0..TIMES {
         client.send(&[7; PACKET])?;
         for part in 1..=PARTS {
@@ -105,7 +104,7 @@ fn where_one_is_dropped_the_packet_is() -> TestResult {
         let (client, server) = sockets(&scene, false)?;
         // The least that there is: a few datagrams.
         setsockopt(&server, nix::sys::socket::sockopt::RcvBuf, &1)?;
-        let plumb = scene.plumb(&HOOKS)?.start()?;
+        let plumb = scene.plumb(&with_readable()?)?.start()?;
         for _ in 0..TIMES {
             client.send(&[7; PACKET])?;
         }

@@ -1,6 +1,7 @@
 //! TCP connections that are not, or not yet, or no longer established.
 
 use crate::journeys::{in_order, stages};
+use crate::mechanisms::with_readable;
 use crate::scene::{MESSAGE, Scene, seen};
 use anyhow::{Context, Result, ensure};
 use plumb_live::{Records, TestResult};
@@ -9,8 +10,6 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 const TIMES: usize = 10;
-/// Before 6.3 only fentry tells when a socket can be read.
-const HOOKS: [&str; 3] = ["--events", "--mechanism", "fentry"];
 
 /// So many packets were received, of which so many were not read, and nothing was lost.
 fn received(records: &Records, packets: usize, unread: usize) -> TestResult {
@@ -38,7 +37,7 @@ fn who_has_nothing_more_to_send_still_receives() -> TestResult {
     for v6 in [false, true] {
         seen(|| {
             let (mut client, mut server) = scene.connect(v6)?;
-            let plumb = scene.plumb(&HOOKS)?.start()?;
+            let plumb = scene.plumb(&with_readable()?)?.start()?;
             client.shutdown(Shutdown::Write)?;
             for _ in 0..TIMES {
                 server.write_all(&[7; MESSAGE])?;
@@ -74,7 +73,7 @@ fn what_ends_the_handshake_is_received() -> TestResult {
         let at = scene.address(v6);
         let listener = receiver.run(|| Ok(TcpListener::bind(at).expect("a port")))?;
         seen(|| {
-            let plumb = scene.plumb(&HOOKS)?.start()?;
+            let plumb = scene.plumb(&with_readable()?)?.start()?;
             for _ in 0..TIMES {
                 let mut client = scene.lab.sender().run(|| Ok(TcpStream::connect(at).expect("a route")))?;
                 client.write_all(&[7; MESSAGE])?;
@@ -92,7 +91,7 @@ fn what_ends_the_handshake_is_received() -> TestResult {
 fn what_a_connection_leaves_unread_is_counted() -> TestResult {
     let scene = Scene::new()?;
     seen(|| {
-        let plumb = scene.plumb(&HOOKS)?.start()?;
+        let plumb = scene.plumb(&with_readable()?)?.start()?;
         for _ in 0..TIMES {
             let (mut client, mut server) = scene.connect(false)?;
             client.write_all(&[7; MESSAGE])?;

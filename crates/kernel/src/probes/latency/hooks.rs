@@ -239,8 +239,10 @@ pub(super) const POINTS: &[Point] = &[
     may!(Some(Hook::Readable), "on_readable" Tracepoint "sk_data_ready", "on_readable_f" Fentry "sock_def_readable"),
     may!(Some(Hook::Woken), "on_waking" Tracepoint "sched_waking"),
     may!(Some(Hook::Running), "on_switch" Tracepoint "sched_switch"),
-    needs!("on_copy", "skb_copy_datagram_iovec"),
-    may!(None, "on_recv" Tracepoint "sock_recv_length"),
+    Point {
+        required: true,
+        ..may!(None, "on_recv" Tracepoint "sock_recv_length", "on_copy" Tracepoint "skb_copy_datagram_iovec")
+    },
     needs!("on_read", "tcp_rcv_space_adjust"),
     needs!("on_state", "inet_sock_set_state"),
     needs!("on_destroyed", "tcp_destroy_sock"),

@@ -51,6 +51,13 @@ pub(crate) fn tracepoints() -> impl Iterator<Item = &'static str> {
     programs.filter(|program| program.mechanism == Mechanism::Tracepoint).map(|program| program.target)
 }
 
+/// Those of them that are attached where these are there.
+pub(crate) fn attached_of(there: &[&'static str]) -> Vec<&'static str> {
+    let points = hooks::POINTS.iter().filter(|point| !point.process);
+    let first = |point: &hooks::Point| point.programs.iter().find(|program| there.contains(&program.target));
+    points.filter_map(first).map(|program| program.target).collect()
+}
+
 /// Which way packets went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
