@@ -127,6 +127,15 @@ static __always_inline void frame_clear(struct frame *frame, __u32 length, __u16
 	frame->segments = 1;
 }
 
+/* How much of a frame is copied: 1 to FRAME_COPY in a way that the verifier of 6.1 follows. No frame is empty,
+ * and one that were would not be copied. */
+static __always_inline __u32 frame_copied(__u32 length)
+{
+	__u32 copied = length < FRAME_COPY ? length : FRAME_COPY;
+
+	return ((copied - 1) & (FRAME_COPY - 1)) + 1;
+}
+
 /* Headers that are not all in the linear part: few frames. Global, as the other ways to parse a frame, so
  * that the verifier does not check for each way through the headers what comes after them. */
 __noinline int frame_copy_xdp(struct xdp_md *xdp, struct frame *frame)
@@ -139,28 +148,30 @@ __noinline int frame_copy_xdp(struct xdp_md *xdp, struct frame *frame)
 		return FRAME_NOT_IP;
 	length = frame->length;
 	copy = bpf_map_lookup_elem(&frame_copies, &zero);
-	c.copied = length < FRAME_COPY ? length : FRAME_COPY;
-	if (!copy || !c.copied || bpf_xdp_load_bytes(xdp, 0, copy->bytes, c.copied))
+	c.copied = frame_copied(length);
+	if (!copy || bpf_xdp_load_bytes(xdp, 0, copy->bytes, c.copied))
 		return FRAME_NOT_IP;
 	c.head = copy->bytes;
 	frame_clear(frame, length, FRAME_NO_VLAN);
 	return frame_headers(&c, frame);
 }
 
-__noinline int frame_direct_xdp(struct xdp_md *xdp, struct frame *frame, __u8 kernel_context)
+/* The length comes from the caller: kernels without the function that may tell it refuse a global one that
+ * calls it, whatever its arguments will be. */
+__noinline int frame_direct_xdp(struct xdp_md *xdp, struct frame *frame, __u32 length)
 {
 	struct cursor c = {.head = (void *)(long)xdp->data, .tail = (void *)(long)xdp->data_end};
 
 	if (!frame)
 		return FRAME_NOT_IP;
-	frame_clear(frame, xdp_length(xdp, kernel_context), FRAME_NO_VLAN);
+	frame_clear(frame, length, FRAME_NO_VLAN);
 	return frame_headers(&c, frame);
 }
 
 /* An XDP program's frame: an enum frame_kind. */
 static __always_inline int frame_of_xdp(struct xdp_md *xdp, struct frame *frame, __u8 kernel_context)
 {
-	int kind = frame_direct_xdp(xdp, frame, kernel_context);
+	int kind = frame_direct_xdp(xdp, frame, xdp_length(xdp, kernel_context));
 
 	if (frame_is_cut(frame, kind) && frame->length > (__u32)(xdp->data_end - xdp->data))
 		kind = frame_copy_xdp(xdp, frame);
@@ -200,8 +211,8 @@ __noinline int frame_copy_skb(struct __sk_buff *skb, struct frame *frame)
 	if (!frame)
 		return FRAME_NOT_IP;
 	copy = bpf_map_lookup_elem(&frame_copies, &zero);
-	c.copied = length < FRAME_COPY ? length : FRAME_COPY;
-	if (!copy || !c.copied || bpf_skb_load_bytes(skb, 0, copy->bytes, c.copied))
+	c.copied = frame_copied(length);
+	if (!copy || bpf_skb_load_bytes(skb, 0, copy->bytes, c.copied))
 		return FRAME_NOT_IP;
 	c.head = copy->bytes;
 	frame_begin_skb(skb, frame);

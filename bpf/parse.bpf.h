@@ -82,6 +82,7 @@ enum headers_bits {
 	HEADERS_FIRST_FRAGMENT = 1 << 0,
 	HEADERS_LATER_FRAGMENT = 1 << 1,
 	HEADERS_TRUNCATED = 1 << 2, /* a header is not whole */
+	HEADERS_ID = 1 << 3,	    /* ip_id is there */
 };
 
 /* What headers say beyond the key of their flow. Functions that take a null one leave it out, and the
@@ -89,7 +90,7 @@ enum headers_bits {
 struct header_fields {
 	__u32 ip_length; /* of the whole IP packet in bytes, as it says of itself */
 	__u32 ack;
-	__u16 ip_id;
+	__u32 ip_id; /* of IPv4 16 bits, of an IPv6 fragment header 32 */
 	__u16 window;
 	__u16 tcp_flags;       /* 12 bits */
 	__u16 icmp_id;	       /* of echos */
@@ -128,6 +129,7 @@ static __always_inline int read_ipv4(const struct cursor *c, __u32 at, struct fl
 	more->ip_id = bpf_ntohs(*(__be16 *)(header + 4));
 	more->ttl = header[8];
 	more->network_header = length;
+	more->bits |= HEADERS_ID;
 	if (!next->first)
 		more->bits |= HEADERS_LATER_FRAGMENT;
 	else if (header[6] & 0x20)
@@ -170,7 +172,8 @@ static __always_inline int read_ipv6(const struct cursor *c, __u32 at, struct fl
 		if (protocol == PROTOCOL_FRAGMENT && (header[2] | (header[3] & 0xf8)))
 			next->first = 0;
 		if (more && protocol == PROTOCOL_FRAGMENT) {
-			more->ip_id = bpf_ntohs(*(__be16 *)(header + 6));
+			more->ip_id = bpf_ntohl(*(__be32 *)(header + 4));
+			more->bits |= HEADERS_ID;
 			if (!next->first)
 				more->bits |= HEADERS_LATER_FRAGMENT;
 			else if (header[3] & 1)

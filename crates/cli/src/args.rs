@@ -3,9 +3,11 @@
 pub mod bench;
 pub mod drops;
 pub mod explain;
+pub mod hooks;
 pub mod lab;
 pub mod latency;
 pub mod observing;
+pub mod packets;
 pub mod traffic;
 pub mod values;
 pub mod xdp;
@@ -31,6 +33,7 @@ pub enum Command {
     Drops(Box<drops::Drops>),
     Latency(Box<latency::Latency>),
     Xdp(xdp::Xdp),
+    Packets(Box<packets::Packets>),
     Traffic(Box<traffic::Traffic>),
     Explain(explain::Explain),
     Lab(lab::Lab),
@@ -41,6 +44,8 @@ pub enum Command {
     Become(Become),
     #[command(name = crate::commands::xdp::RESTORE, hide = true)]
     Restore(xdp::Restore),
+    #[command(name = crate::hooks::TC_FILTERS, hide = true)]
+    Filters(hooks::Filters),
 }
 
 /// What this kernel and these privileges allow, and what to do about the rest

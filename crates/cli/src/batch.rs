@@ -23,8 +23,10 @@ pub struct Batch {
     lines: Option<(Lines, Style)>,
     text: String,
     most: u64,
-    /// Events that came, and those that came after --count was reached.
+    /// Events that came.
     came: u64,
+    /// Packets of them, and those of what came after --count was reached.
+    packets: u64,
     beyond: u64,
     /// Events when the outputs were flushed last, and when that was.
     flushed: u64,
@@ -37,12 +39,22 @@ pub struct Batch {
 impl Batch {
     /// For people each event is a line of these parts, the most telling first.
     pub fn new(run: &Run, line: impl Into<Vec<Part>>) -> Self {
+        Self::of(run, Lines::new(line))
+    }
+
+    /// The same with lines that are aligned.
+    pub fn aligned(run: &Run, line: impl Into<Vec<Part>>) -> Self {
+        Self::of(run, Lines::aligned(line))
+    }
+
+    fn of(run: &Run, lines: Lines) -> Self {
         let plain = run.stdout == Stdout::Plain;
         Self {
-            lines: plain.then(|| (Lines::new(line), text::style(run.terminal))),
+            lines: plain.then(|| (lines, text::style(run.terminal))),
             text: String::new(),
             most: run.count.unwrap_or(u64::MAX),
             came: 0,
+            packets: 0,
             beyond: 0,
             flushed: 0,
             flushed_at: Moment::now(),
@@ -51,16 +63,31 @@ impl Batch {
         }
     }
 
-    /// Counts an event that came; false where --count leaves it out.
+    /// Counts an event of one packet that came; false where --count leaves it out.
     pub fn admit(&mut self) -> bool {
+        self.admit_group(1)
+    }
+
+    /// The same of one that stands for so many packets.
+    pub fn admit_group(&mut self, packets: u64) -> bool {
         self.came += 1;
-        self.beyond += u64::from(self.came > self.most);
-        self.came <= self.most
+        self.packets += packets;
+        let admitted = self.came <= self.most;
+        self.beyond += if admitted { 0 } else { packets };
+        admitted
     }
 
     /// Writes an event that was admitted.
     pub fn write<R: Row>(&mut self, outputs: &mut Outputs, row: &R) {
-        self.write_with(outputs, row, |_, _| {});
+        self.write_group(outputs, row, 1);
+    }
+
+    /// The same of one that stands for so many packets.
+    pub fn write_group<R: Row>(&mut self, outputs: &mut Outputs, row: &R, packets: u64) {
+        outputs.write_group(row, packets);
+        if let Some((lines, style)) = &mut self.lines {
+            lines.line(&mut self.text, row, *style);
+        }
     }
 
     /// The same; for people `more` follows the line.
@@ -70,9 +97,8 @@ impl Batch {
         row: &R,
         more: impl FnOnce(&mut String, Style),
     ) {
-        outputs.write(row);
-        if let Some((lines, style)) = &mut self.lines {
-            lines.line(&mut self.text, row, *style);
+        self.write(outputs, row);
+        if let Some((_, style)) = &self.lines {
             more(&mut self.text, *style);
         }
     }
@@ -127,9 +153,9 @@ impl Batch {
     /// --count left out and what an output lost. What is missing from it now never came.
     pub fn close(&self, outputs: &mut Outputs, mut ledger: Ledger) -> Ledger {
         outputs.settle();
-        let missing = ledger.emitted.saturating_sub(self.came);
-        let lost = outputs.lost().min(self.came - self.beyond);
-        ledger.emitted = self.came - self.beyond - lost;
+        let missing = ledger.emitted.saturating_sub(self.packets);
+        let lost = outputs.lost().min(self.packets - self.beyond);
+        ledger.emitted = self.packets - self.beyond - lost;
         ledger.filtered += self.beyond;
         ledger.lost_user += missing + lost;
         ledger.closed()

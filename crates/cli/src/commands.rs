@@ -6,6 +6,7 @@ pub mod drops;
 pub mod explain;
 pub mod lab;
 pub mod latency;
+pub mod packets;
 pub mod schema;
 pub mod traffic;
 pub mod xdp;
@@ -20,6 +21,7 @@ pub fn run(cli: Cli) -> Outcome<Exit> {
         Command::Drops(arguments) => drops::run(&arguments, cli.verbose),
         Command::Latency(arguments) => latency::run(&arguments, cli.verbose),
         Command::Xdp(arguments) => xdp::run(&arguments, cli.verbose),
+        Command::Packets(arguments) => packets::run(&arguments, cli.verbose),
         Command::Traffic(arguments) => traffic::run(&arguments, cli.verbose),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
@@ -30,6 +32,7 @@ pub fn run(cli: Cli) -> Outcome<Exit> {
             Ok(child::wait_and_become(arguments.pipe, arguments.netns.as_deref(), &arguments.command))
         }
         Command::Restore(arguments) => xdp::restore(&arguments),
+        Command::Filters(arguments) => crate::hooks::keep(&arguments),
     }
 }
 

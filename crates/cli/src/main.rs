@@ -10,6 +10,8 @@ mod commands;
 mod counted;
 mod enrich;
 mod failure;
+mod guardian;
+mod hooks;
 mod meter;
 mod outputs;
 mod pipeline;

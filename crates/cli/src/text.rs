@@ -138,6 +138,7 @@ pub fn sentence_about(unit: &str, ledger: &Ledger) -> String {
         whole("hidden as noise", ledger.hidden),
         whole("filtered out", ledger.filtered.saturating_sub(ledger.hidden)),
         whole("passed over by --sample", ledger.sampled_out),
+        whole("passed over as no IP", ledger.passed_over),
         whole("lost in the kernel", ledger.lost_kernel),
         whole("lost because a table was full", ledger.lost_table_full),
         whole("lost on the way out", ledger.lost_user),

@@ -30,6 +30,7 @@ pub mod error;
 mod filter;
 pub mod floor;
 pub mod flow;
+pub mod hook;
 mod links;
 mod mapped;
 pub mod netdev;

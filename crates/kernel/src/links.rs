@@ -16,6 +16,16 @@ fn owned(status: i32) -> io::Result<OwnedFd> {
 
 /// Attaches an XDP program to an interface of the calling thread's network namespace, until the link is closed.
 pub(crate) fn attach_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> io::Result<OwnedFd> {
+    attach_to_interface(program, ifindex, libbpf_sys::BPF_XDP, flags)
+}
+
+/// The same of any kind of program that an interface takes by a link (`enum bpf_attach_type`), with that kind's flags.
+pub(crate) fn attach_to_interface(
+    program: BorrowedFd<'_>,
+    ifindex: u32,
+    kind: libbpf_sys::bpf_attach_type,
+    flags: u32,
+) -> io::Result<OwnedFd> {
     let options = libbpf_sys::bpf_link_create_opts {
         sz: size_of::<libbpf_sys::bpf_link_create_opts>() as _,
         flags,
@@ -23,10 +33,9 @@ pub(crate) fn attach_xdp(program: BorrowedFd<'_>, ifindex: u32, flags: u32) -> i
     };
     let ifindex = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
     // SAFETY: the descriptor and the options are borrowed for the call.
-    #[allow(unsafe_code, reason = "libbpf-rs gives XDP links no flags, and they choose the mode")]
-    let status = unsafe {
-        libbpf_sys::bpf_link_create(program.as_raw_fd(), ifindex, libbpf_sys::BPF_XDP, &raw const options)
-    };
+    #[allow(unsafe_code, reason = "libbpf-rs gives these links no flags, and they choose mode and place")]
+    let status =
+        unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), ifindex, kind, &raw const options) };
     owned(status)
 }
 
@@ -74,6 +83,20 @@ pub(crate) fn detach_xdp(old: BorrowedFd<'_>, ifindex: u32, flags: u32) -> io::R
     // SAFETY: the descriptor and the options are borrowed for the call.
     #[allow(unsafe_code, reason = "libbpf-rs detaches whatever is attached")]
     let status = unsafe { libbpf_sys::bpf_xdp_detach(ifindex, flags, &raw const options) };
+    if status < 0 { Err(io::Error::from_raw_os_error(-status)) } else { Ok(()) }
+}
+
+/// Makes the qdisc that TC programs hang at (clsact): EEXIST where the interface has one, or one of kind ingress.
+pub(crate) fn create_clsact(ifindex: i32) -> io::Result<()> {
+    let mut hook = libbpf_sys::bpf_tc_hook {
+        sz: size_of::<libbpf_sys::bpf_tc_hook>() as _,
+        ifindex,
+        attach_point: libbpf_sys::BPF_TC_INGRESS | libbpf_sys::BPF_TC_EGRESS,
+        ..Default::default()
+    };
+    // SAFETY: the hook is borrowed for the call.
+    #[allow(unsafe_code, reason = "libbpf-rs does not tell whether there was one already")]
+    let status = unsafe { libbpf_sys::bpf_tc_hook_create(&raw mut hook) };
     if status < 0 { Err(io::Error::from_raw_os_error(-status)) } else { Ok(()) }
 }
 

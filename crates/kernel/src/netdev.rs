@@ -57,6 +57,16 @@ impl Inside {
         u32::try_from(mtu).ok()
     }
 
+    /// Kind of its frames, as include/uapi/linux/if_arp.h numbers them (`ARPHRD_*`).
+    pub fn kind(&self, interface: &str) -> Option<u16> {
+        let mut request = request(interface);
+        self.ask(libc::SIOCGIFHWADDR, &mut request).ok()?;
+        // SAFETY: the kernel has written this member.
+        #[allow(unsafe_code, reason = "a union of the kernel's")]
+        let address = unsafe { request.ifr_ifru.ifru_hwaddr };
+        Some(address.sa_family)
+    }
+
     /// Name of its driver; `None` where it has none or does not tell.
     pub fn driver(&self, interface: &str) -> Option<String> {
         let mut info = DriverInfo { command: DRIVER_INFO, driver: [0; 32], rest: [0; 160] };
@@ -156,6 +166,7 @@ mod tests {
         assert_eq!((inside.name(u32::MAX), inside.name(1 << 30)), (None, None));
         assert!(inside.mtu("lo").unwrap() >= 1280);
         assert_eq!(inside.mtu("plumb-no-such-interface"), None);
+        assert_eq!((inside.kind("lo"), inside.kind("plumb-no-such")), (Some(772), None));
         assert_eq!(inside.driver("plumb-none"), None);
     }
 }

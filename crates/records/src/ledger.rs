@@ -8,6 +8,7 @@ crate::record! {
         filtered: u64 as Count, "packets that a filter or the noise list turned away, or that came after the last one of --count";
         hidden: u64 as Count, "packets within `filtered` that the noise list turned away";
         sampled_out: u64 as Count, "packets passed over by --sample";
+        passed_over: u64 as Count, "of `packets`: frames that are not IP, or not whole, and so become no record";
         aggregated: u64 as Count, "packets counted in groups";
         ungrouped: u64 as Count, "packets within `aggregated` that are counted in the overflow group only";
         unstaged: u64 as Count, "packets within `aggregated` that are missing in a stage of their way, because no more stages are told apart (latency)";
@@ -31,6 +32,7 @@ impl Ledger {
     pub fn accounted(&self) -> u64 {
         self.filtered
             + self.sampled_out
+            + self.passed_over
             + self.aggregated
             + self.emitted
             + self.lost_kernel

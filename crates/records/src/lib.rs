@@ -27,6 +27,7 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (latency::Stage::RECORD, latency::Stage::COLUMNS),
     (latency::Journey::RECORD, latency::Journey::COLUMNS),
     (packet::Packet::RECORD, packet::Packet::COLUMNS),
+    (packet::PacketOther::RECORD, packet::PacketOther::COLUMNS),
     (flow::NATIVE.record, flow::NATIVE.columns),
     (flow::CICFLOWMETER.record, flow::CICFLOWMETER.columns),
     (flow::NFSTREAM.record, flow::NFSTREAM.columns),

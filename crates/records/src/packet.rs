@@ -41,3 +41,15 @@ crate::record! {
     }
 }
 crate::plain_row!(Packet<'_>);
+
+crate::record! {
+    /// Frames of one kind that became no `packet` record: the ledger's `passed_over`, taken apart. Written at the end.
+    pub struct PacketOther<'a> = "packet_other" {
+        duration_ns: u64 as Nanoseconds, "length of the run";
+        ethertype: Option<&'a str> as Text, "name or number in hex, behind VLAN tags; null of what found no room among 64 kinds";
+        malformed: bool as Bool, "true where it should be IP by its ethertype, and its IP header is none or not whole";
+        packets: u64 as Count, "frames";
+        bytes: Option<u64> as Bytes, "their lengths; null of what found no room";
+    }
+}
+crate::plain_row!(PacketOther<'_>);

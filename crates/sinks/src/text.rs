@@ -62,10 +62,13 @@ pub fn human(column: &Column, value: Value<'_>) -> String {
 fn human_at(clock: &mut Clock, column: &Column, value: Value<'_>) -> String {
     match (column.kind, value) {
         (Kind::Count, Value::Number(number)) => units::count(number),
+        // Of one packet's parts, where each byte counts.
+        (Kind::Bytes, Value::Number(number)) if column.name.ends_with("_len") => number.to_string(),
         (Kind::Bytes, Value::Number(number)) => units::bytes(number),
         (Kind::Nanoseconds, Value::Number(number)) => units::duration(number),
         (Kind::Microseconds, Value::Number(number)) => units::duration(number.saturating_mul(1000)),
         (Kind::Id, Value::Number(number)) if column.name.ends_with("protocol") => protocol(number),
+        (Kind::Id, Value::Number(number)) if column.name == "tcp_flags" => tcp_flags(number),
         (Kind::Rate, Value::Real(number)) => units::rate(number),
         (_, Value::Real(number)) => units::real(number),
         (_, Value::Text(text)) => clean(text),
@@ -89,6 +92,14 @@ pub fn clean(text: &str) -> String {
         if obeyed(letter) { clean.extend(letter.escape_default()) } else { clean.push(letter) }
     }
     clean
+}
+
+/// TCP flags by letter from the highest bit on, as tcpdump has them; a dot where there is none.
+fn tcp_flags(flags: u64) -> String {
+    const LETTERS: [char; 9] = ['e', 'C', 'E', 'U', 'A', 'P', 'R', 'S', 'F'];
+    let bits = (0..9).rev().zip(LETTERS);
+    let set: String = bits.filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, letter)| letter).collect();
+    if set.is_empty() { ".".to_owned() } else { set }
 }
 
 /// The name of an IP protocol as in /etc/protocols; its number where it is seldom seen.
@@ -173,6 +184,10 @@ mod tests {
         let column = Column { name: "inner_protocol", kind: Kind::Id, help: "" };
         assert_eq!(human(&column, Value::Number(17)), "udp");
         assert_eq!(human(&column, Value::Number(200)), "protocol 200");
+        let column = Column { name: "tcp_flags", kind: Kind::Id, help: "" };
+        assert_eq!([0x112, 0, 0x11].map(|flags| human(&column, Value::Number(flags))), ["eAS", ".", "AF"]);
+        let column = Column { name: "frame_len", kind: Kind::Bytes, help: "" };
+        assert_eq!(human(&column, Value::Number(1514)), "1514");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod object;
 mod plumb;
 pub mod process;
 mod records;
+pub mod silent;
 
 pub use object::Object;
 pub use plumb::{Finished, Plumb, Running, binary, wait_for};

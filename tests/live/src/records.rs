@@ -45,6 +45,7 @@ impl Records {
         let parts = [
             "filtered",
             "sampled_out",
+            "passed_over",
             "aggregated",
             "emitted",
             "lost_kernel",
@@ -69,6 +70,13 @@ impl Records {
                 ensure!(emitted == self.account("emitted")?, "{emitted} events: {}", self.ledger()?);
             }
         }
+        // A super-packet is one record and several packets.
+        let emitted: u64 = self.of("packet").filter_map(|packet| packet["gso_segments"].as_u64()).sum();
+        if emitted > 0 {
+            ensure!(emitted == self.account("emitted")?, "{emitted} packets: {}", self.ledger()?);
+        }
+        let other: u64 = self.of("packet_other").filter_map(|other| other["packets"].as_u64()).sum();
+        ensure!(other == self.account("passed_over")?, "{other} others: {}", self.ledger()?);
         Ok(())
     }
 }

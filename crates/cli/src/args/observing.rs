@@ -46,6 +46,26 @@ pub struct FilterWords {
     /// Only this network namespace: a name of /run/netns, a process id, or an inode
     #[arg(long, value_name = "NAME|PID|INODE")]
     pub netns: Option<String>,
+    #[command(flatten)]
+    pub headers: HeaderWords,
+    /// Process that was running, in softirq a bystander
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub pid: Vec<u32>,
+    /// Name of that process, as in /proc/PID/comm; one with a comma in it cannot be given
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub comm: Vec<Comm>,
+    /// Cgroup of the packet's socket: a directory of /sys/fs/cgroup, or an id; commas as with --interface
+    #[arg(long, value_name = "PATH|ID")]
+    pub cgroup: Vec<String>,
+    /// Owner of the packet's socket, by name or number
+    #[arg(long, value_name = "USER", value_delimiter = ',', value_parser = values::user)]
+    pub uid: Vec<u32>,
+}
+
+/// The words of the common filter that are about a packet's headers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What to keep")]
+pub struct HeaderWords {
     /// IP protocol by name or number
     #[arg(long, value_name = "PROTOCOL", value_delimiter = ',')]
     pub proto: Vec<Protocol>,
@@ -67,18 +87,6 @@ pub struct FilterWords {
     /// Destination port or range
     #[arg(long, value_name = "PORT[-PORT]", value_delimiter = ',')]
     pub dport: Vec<PortRange>,
-    /// Process that was running, in softirq a bystander
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pub pid: Vec<u32>,
-    /// Name of that process, as in /proc/PID/comm; one with a comma in it cannot be given
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub comm: Vec<Comm>,
-    /// Cgroup of the packet's socket: a directory of /sys/fs/cgroup, or an id; commas as with --interface
-    #[arg(long, value_name = "PATH|ID")]
-    pub cgroup: Vec<String>,
-    /// Owner of the packet's socket, by name or number
-    #[arg(long, value_name = "USER", value_delimiter = ',', value_parser = values::user)]
-    pub uid: Vec<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -23,8 +23,8 @@ fn words_repeat_and_take_commas() {
     let drops =
         drops("--host 10.0.0.1,2001:db8::/32 --host 10.1.0.0/16 --dport 53,1000-2000 --reason NO_SOCKET,5")
             .unwrap();
-    assert_eq!(drops.observing.filter.host.len(), 3);
-    assert_eq!(drops.observing.filter.dport.len(), 2);
+    assert_eq!(drops.observing.filter.headers.host.len(), 3);
+    assert_eq!(drops.observing.filter.headers.dport.len(), 2);
     assert_eq!(drops.reasons.reason, ["NO_SOCKET", "5"]);
 }
 

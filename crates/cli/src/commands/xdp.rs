@@ -10,7 +10,6 @@ mod run;
 mod sample;
 mod streaming;
 mod table;
-mod target;
 mod watch;
 
 use crate::args::xdp::{What, Xdp};

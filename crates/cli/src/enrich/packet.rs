@@ -23,13 +23,20 @@ impl Families {
             (0, address_family::PACKET) => "packet",
             (0, address_family::VSOCK) => "vsock",
             (0, _) => return None,
-            _ => {
-                if self.numbers.len() >= MOST && !self.numbers.contains_key(&ethertype) {
-                    self.numbers.clear();
-                }
-                self.numbers.entry(ethertype).or_insert_with(|| format!("{ethertype:#06x}").into())
-            }
+            _ => self.number(ethertype),
         })
+    }
+
+    /// The name of what a frame has for its ethertype, whatever that is.
+    pub fn ethertype(&mut self, ethertype: u16) -> &str {
+        if ethertype == 0 { self.number(0) } else { self.name(ethertype, 0).unwrap_or_default() }
+    }
+
+    fn number(&mut self, ethertype: u16) -> &str {
+        if self.numbers.len() >= MOST && !self.numbers.contains_key(&ethertype) {
+            self.numbers.clear();
+        }
+        self.numbers.entry(ethertype).or_insert_with(|| format!("{ethertype:#06x}").into())
     }
 }
 

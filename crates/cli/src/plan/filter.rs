@@ -1,7 +1,7 @@
 //! From the filter's words to the filter: names of interfaces, namespaces and cgroups become the kernel's numbers.
 
 use super::netns::Netns;
-use crate::args::observing::FilterWords;
+use crate::args::observing::{FilterWords, HeaderWords};
 use crate::failure::{Failure, Outcome};
 use plumb_records::filter::Filter;
 use std::os::unix::fs::MetadataExt;
@@ -11,13 +11,6 @@ use std::path::{Path, PathBuf};
 pub fn filter(words: &FilterWords) -> Outcome<Filter> {
     let netns = words.netns.as_deref().map(Netns::find).transpose()?;
     let filter = Filter {
-        protocols: words.proto.clone(),
-        hosts: words.host.clone(),
-        sources: words.src.clone(),
-        destinations: words.dst.clone(),
-        ports: words.port.clone(),
-        source_ports: words.sport.clone(),
-        destination_ports: words.dport.clone(),
         pids: words.pid.clone(),
         comms: words.comm.clone(),
         cgroups: cgroups(&words.cgroup)?,
@@ -25,7 +18,30 @@ pub fn filter(words: &FilterWords) -> Outcome<Filter> {
         interfaces: interfaces(&words.interface, netns.as_ref())?,
         netns_cookie: netns.as_ref().and_then(Netns::cookie),
         netns: netns.map(|netns| netns.inode),
+        ..of_headers(&words.headers)
     };
+    checked(filter)
+}
+
+/// The filter of headers alone.
+pub fn headers(words: &HeaderWords) -> Outcome<Filter> {
+    checked(of_headers(words))
+}
+
+fn of_headers(words: &HeaderWords) -> Filter {
+    Filter {
+        protocols: words.proto.clone(),
+        hosts: words.host.clone(),
+        sources: words.src.clone(),
+        destinations: words.dst.clone(),
+        ports: words.port.clone(),
+        source_ports: words.sport.clone(),
+        destination_ports: words.dport.clone(),
+        ..Filter::default()
+    }
+}
+
+fn checked(filter: Filter) -> Outcome<Filter> {
     filter.check().map_err(|error| Failure::arguments(error.to_string()))?;
     Ok(filter)
 }

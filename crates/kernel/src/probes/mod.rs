@@ -3,6 +3,7 @@
 pub mod drops;
 pub mod latency;
 mod name;
+pub mod packets;
 pub mod xdp;
 
 /// A probe as tables and checks know it.
@@ -18,5 +19,6 @@ pub struct Probe {
 pub const PROBES: &[Probe] = &[
     Probe { name: "drops", needs: drops::NEEDS },
     Probe { name: "latency", needs: latency::NEEDS },
+    Probe { name: "packets", needs: packets::NEEDS },
     Probe { name: "xdp", needs: xdp::NEEDS },
 ];

@@ -43,7 +43,7 @@ const CAPABILITIES: &[Capability] = &[
     Capability {
         name: "CAP_NET_ADMIN",
         bit: 12,
-        needed_by: &["xdp", "lab", LIVE],
+        needed_by: &["xdp", "packets", "lab", LIVE],
         costs: "no XDP or TC program can be attached, no lab made",
         help: ROOT,
     },
@@ -94,7 +94,7 @@ pub(super) fn holds_sys_admin() -> bool {
 /// What would help `command` where `fact` is missing.
 pub(super) fn help(command: &str, fact: &Fact) -> String {
     let granted = ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"].contains(&fact.name);
-    if command == "xdp" && granted { SETCAP_XDP.to_owned() } else { fact.help.clone() }
+    if ["xdp", "packets"].contains(&command) && granted { SETCAP_XDP.to_owned() } else { fact.help.clone() }
 }
 
 /// The effective capabilities that count, and how to say that one is not among them.

@@ -10,8 +10,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 pub(super) const OBSERVING: &[&str] = &["drops"];
-pub(super) const BPF: &[&str] = &["drops", "xdp"];
-const XDP: &[&str] = &["xdp"];
+pub(super) const BPF: &[&str] = &["drops", "xdp", "packets"];
+const EVENTS: &[&str] = &["drops", "packets"];
+const XDP: &[&str] = &["xdp", "packets"];
+const TC: &[&str] = &["packets"];
 pub(super) const NONE: &[&str] = &[];
 
 /// What files of the kernel tell.
@@ -173,15 +175,16 @@ fn bpffs() -> Fact {
 pub(super) fn kind(tried: Tried) -> Fact {
     let (needed_by, costs) = match tried.name {
         "tp_btf" => (OBSERVING, "drops cannot be seen"),
-        "ringbuf" => (OBSERVING, "events cannot be streamed"),
+        "ringbuf" => (EVENTS, "events cannot be streamed"),
         "mmapable_array" => (BPF, "counters cannot be read"),
         "raw_tp" => (NONE, "tracepoints without BTF cannot be used"),
         "fentry" | "fexit" => (NONE, "kernel functions that are no tracepoints cannot be traced cheaply"),
         "freplace" => (NONE, "functions of other BPF programs cannot be replaced"),
         "kprobe" => (NONE, "kernel functions without BTF cannot be traced"),
         "xdp" => (XDP, "no XDP program can be loaded"),
-        "tc" => (NONE, "no TC program can be loaded"),
-        _ => (NONE, "TC programs need clsact"),
+        "tc" => (TC, "no TC program can be loaded"),
+        "tcx" => (NONE, "TC programs need clsact"),
+        _ => (NONE, "TC programs need TCX, which comes with 6.6: without both only XDP sees packets"),
     };
     let usable = tried.refused.is_none();
     let help = match &tried.refused {

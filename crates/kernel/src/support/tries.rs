@@ -1,10 +1,14 @@
 //! Kinds of programs and maps, tried one at a time: loaded, attached where that disturbs nothing, and let go.
 
+use crate::hook::Direction;
+use crate::hook::clsact::Filters;
 use crate::session;
 use crate::sys;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{OpenProgramMut, ProgramMut};
+use nix::sched::{CloneFlags, unshare};
 use skeleton::{OpenTriesSkel, TriesSkel, TriesSkelBuilder};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -16,6 +20,9 @@ pub(super) struct Tried {
     /// What the kernel said where it refused.
     pub(super) refused: Option<String>,
 }
+
+/// Index of the loopback in every network namespace (LOOPBACK_IFINDEX of include/net/flow.h).
+const LOOPBACK: u32 = 1;
 
 /// The program of an opened skeleton that a try is about.
 type Choose = for<'a, 'o> fn(&'a mut OpenTriesSkel<'o>) -> &'a mut OpenProgramMut<'o>;
@@ -57,6 +64,7 @@ pub(super) fn all() -> Vec<Tried> {
     let mut tried: Vec<Tried> = PROGRAMS.iter().map(program).collect();
     tried.push(Tried { name: "freplace", refused: freplace().err() });
     tried.push(Tried { name: "tcx", refused: tcx().err() });
+    tried.push(Tried { name: "clsact", refused: clsact().err() });
     tried.push(Tried { name: "ringbuf", refused: maps(|open| &mut open.maps.try_ring).err() });
     tried.push(Tried { name: "mmapable_array", refused: maps(|open| &mut open.maps.try_mapped).err() });
     tried
@@ -101,6 +109,23 @@ fn tcx() -> Result<(), String> {
     open.progs.try_tc.set_autoload(true);
     let skel = open.load().map_err(|error| format!("load: {error:#}"))?;
     sys::tcx_is_known(skel.progs.try_tc.as_fd()).map_err(|error| format!("{error:#}"))
+}
+
+/// On the loopback of a network namespace that is made for it and gone at once.
+fn clsact() -> Result<(), String> {
+    let attempt = || -> Result<(), String> {
+        let mut storage = MaybeUninit::uninit();
+        let mut open = open(&mut storage)?;
+        open.progs.try_tc.set_autoload(true);
+        let skel = open.load().map_err(|error| format!("load: {error:#}"))?;
+        unshare(CloneFlags::CLONE_NEWNET)
+            .map_err(|errno| format!("a network namespace to try it in: {}", io::Error::from(errno)))?;
+        let program = skel.progs.try_tc.as_fd();
+        let both = Direction::ALL.map(|direction| (direction, program));
+        Filters::attach(LOOPBACK, &both).and_then(Filters::remove).map_err(|error| error.why)
+    };
+    std::thread::scope(|scope| scope.spawn(attempt).join())
+        .unwrap_or_else(|_| Err("it was not tried".to_owned()))
 }
 
 fn freplace() -> Result<(), String> {

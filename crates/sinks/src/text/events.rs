@@ -26,12 +26,23 @@ pub struct Lines {
     clock: Clock,
     /// The row's values as text, by column.
     values: Vec<String>,
+    /// Of aligned lines the widest text of each part so far.
+    widths: Option<Vec<usize>>,
 }
+
+/// Wider texts than this do not move what follows them in all later lines.
+const WIDEST: usize = 64;
 
 impl Lines {
     /// For lines of these parts, in this order.
     pub fn new(parts: impl Into<Vec<Part>>) -> Self {
-        Self { parts: parts.into(), clock: Clock::default(), values: Vec::new() }
+        Self { parts: parts.into(), clock: Clock::default(), values: Vec::new(), widths: None }
+    }
+
+    /// The same, where parts stand below those of the lines before.
+    pub fn aligned(parts: impl Into<Vec<Part>>) -> Self {
+        let parts = parts.into();
+        Self { widths: Some(vec![0; parts.len()]), ..Self::new(parts) }
     }
 
     /// Appends the line of a record.
@@ -42,20 +53,27 @@ impl Lines {
         row.walk(&mut |index, value| self.values[index] = human_at(&mut self.clock, &columns[index], value));
         let values = Values { columns, values: &self.values };
         let mut first = true;
-        for part in &self.parts {
+        let mut gap = 0;
+        for (number, part) in self.parts.iter().enumerate() {
             let (text, ink) = match *part {
                 Part::Plain(name) => (values.get("", name).to_owned(), Ink::Plain),
                 Part::Strong(name) => (values.get("", name).to_owned(), Ink::Strong),
                 Part::Named(name) => (values.named(name), Ink::Plain),
                 Part::Flag(name, word) if values.get("", name) == "true" => (word.to_owned(), Ink::Plain),
-                Part::Flag(..) => continue,
+                Part::Flag(..) => (String::new(), Ink::Plain),
                 Part::Flow(prefix) => (values.flow(prefix), Ink::Plain),
             };
+            let width = self.widths.as_mut().map_or(0, |widths| {
+                let width = text.chars().count();
+                widths[number] = widths[number].max(width.min(WIDEST));
+                widths[number].saturating_sub(width) + usize::from(widths[number] > 0 && text.is_empty())
+            });
             if !text.is_empty() {
-                out.push_str(if first { "" } else { " " });
+                out.extend(std::iter::repeat_n(' ', gap + usize::from(!first)));
                 style.paint(out, &text, ink);
-                first = false;
+                (first, gap) = (false, 0);
             }
+            gap += width;
         }
         out.push('\n');
     }

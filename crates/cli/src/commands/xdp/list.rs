@@ -1,9 +1,9 @@
 //! `plumb xdp list`: which programs are attached to which interfaces, in every network namespace.
 
-use super::target::cannot_enter;
 use crate::args::observing::{Ends, Outputs as OutputWords};
 use crate::args::xdp::List as Arguments;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::hooks::target::cannot_enter;
 use crate::outputs::Outputs;
 use crate::plan::netns::{Interface, Netns};
 use crate::plan::{Run, Stdout};

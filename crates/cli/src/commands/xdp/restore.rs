@@ -4,19 +4,17 @@
 //! standard input ends: we have closed it, or we are gone. It keeps CAP_NET_ADMIN, where it has to attach by netlink, so
 //! that we need not. What became of it is one line on its standard output, or on standard error where we are gone.
 
-use super::target::{Targets, cannot_enter};
 use crate::args::xdp::{Mode as ModeWord, Restore};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::guardian::{self, DONE, FAILED, Guardian};
+use crate::hooks::target::Targets;
 use crate::{privileges, text};
 use caps::Capability;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use plumb_kernel::probes::xdp::{Held, Mode, Restorer, Standing};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The hidden subcommand that waits and restores.
@@ -28,12 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TAKEN: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What the process says first.
-const HELD: &str = "held";
-/// What it says last, before the words for people: nothing is left to do; there is no such interface; it failed.
-const DONE: &str = "done";
+/// What the process says last, beside [`DONE`] and [`FAILED`]: there is no such interface.
 const NO_INTERFACE: &str = "none";
-const FAILED: &str = "failed";
 
 /// The process that will restore one program. Dropping it lets it do so, and waits.
 pub struct Restoring {
@@ -44,43 +38,19 @@ pub struct Restoring {
     /// The program has given way, and that was told.
     pub told: bool,
     interface: String,
-    process: Option<(Child, BufReader<ChildStdout>)>,
+    process: Option<Guardian>,
 }
 
 impl Restoring {
     /// Starts the process in the namespace of the run's interface `number`, for when `ours` takes the place of `held`.
     /// Returns when it holds everything; nothing is changed yet.
     pub fn prepare(targets: &Targets, number: usize, ours: BorrowedFd<'_>, held: Held) -> Outcome<Self> {
-        let failed =
-            |error| Failure::failed("cannot start the process that restores the XDP program").because(error);
         let target = &targets.all[number];
-        let inherited: io::Result<Vec<OwnedFd>> =
-            std::iter::once(ours).chain(held.descriptors()).map(inheritable).collect();
-        let inherited = inherited.map_err(failed)?;
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("plumb").args([RESTORE, &target.name, &target.index.to_string(), held.mode.name()]);
-        command.args(inherited.iter().map(|descriptor| descriptor.as_raw_fd().to_string()));
-        // Ctrl-C is for the process group of the terminal.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        let spawned = targets.netns.within(|| command.spawn())?.map_err(cannot_enter)?;
-        let mut child = spawned.map_err(failed)?;
-        let mut out =
-            child.stdout.take().map(BufReader::new).ok_or_else(|| failed(ErrorKind::Other.into()))?;
-        let mut said = String::new();
-        let heard = out.read_line(&mut said);
-        let failure = match (heard, said.trim_end()) {
-            (Ok(_), HELD) => {
-                let process = Some((child, out));
-                return Ok(Self { held, number, told: false, interface: target.name.clone(), process });
-            }
-            (Ok(0), _) => Failure::failed("the process that restores the XDP program ended early"),
-            (Ok(_), reason) => Failure::failed(reason),
-            (Err(error), _) => failed(error),
-        };
+        let words = [RESTORE, &target.name, &target.index.to_string(), held.mode.name()];
+        let descriptors = std::iter::once(ours).chain(held.descriptors());
         // It does nothing where nothing has given way.
-        drop(child.stdin.take());
-        let _ = child.wait();
-        Err(failure)
+        let process = Guardian::start(&targets.netns, &words, descriptors, "restores the XDP program")?;
+        Ok(Self { held, number, told: false, interface: target.name.clone(), process: Some(process) })
     }
 
     /// Lets it restore, now that our own program is detached; says what became of it when it has. `deleted`: there is no
@@ -90,16 +60,13 @@ impl Restoring {
     }
 
     fn end(&mut self, deleted: bool) -> bool {
-        let Some((mut child, mut out)) = self.process.take() else { return true };
+        let Some(process) = self.process.take() else { return true };
         // The link is closed with the last who holds it.
         let in_its_link = self.held.in_its_link();
         self.held.close_links();
-        drop(child.stdin.take());
-        let mut said = String::new();
-        let heard = out.read_to_string(&mut said);
-        let _ = child.wait();
+        let said = process.end();
         let program = named(self.held.id, &self.held.name);
-        let (word, sentence) = said.trim_end().split_once(' ').filter(|_| heard.is_ok()).unwrap_or_default();
+        let (word, sentence) = said.trim_end().split_once(' ').unwrap_or_default();
         match word {
             DONE if self.told => text::note(sentence),
             DONE => {}
@@ -132,13 +99,6 @@ impl Drop for Restoring {
     }
 }
 
-/// A copy that an exec does not close.
-fn inheritable(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let copy = descriptor.try_clone_to_owned()?;
-    fcntl(&copy, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    Ok(copy)
-}
-
 fn named(id: u32, name: &str) -> String {
     format!("program {id} {name}").trim_end().to_owned()
 }
@@ -153,36 +113,12 @@ fn not_restored(interface: &str, program: &str, why: &str) -> String {
 
 /// The hidden subcommand: holds the program, waits for the end of its input, restores.
 pub fn restore(asked: &Restore) -> Outcome<Exit> {
-    let mut out = io::stdout();
-    let (mut restorer, _sole) = match hold(asked) {
-        Ok(held) => held,
-        Err(failure) => {
-            let _ = writeln!(out, "{failure}");
-            return Ok(failure.exit);
-        }
-    };
-    let told = writeln!(out, "{HELD}").and_then(|()| out.flush());
-    told.map_err(|error| Failure::failed("cannot say that the XDP program is held").because(error))?;
-    // Nothing is ever written: this ends with the pipe.
-    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-    let (word, sentence) = act(&mut restorer, &asked.interface);
-    let heard = writeln!(out, "{word} {sentence}").and_then(|()| out.flush());
-    // Killed, our run cannot tell it.
-    if heard.is_err() && word != DONE {
-        text::note(sentence);
-    }
-    Ok(if word == DONE { Exit::Done } else { Exit::Failed })
+    guardian::guard(|| hold(asked), |(mut restorer, _sole)| act(&mut restorer, &asked.interface))
 }
 
 /// Takes what was inherited, and gives up what is not needed. One process for each interface: a second one would put
 /// back the program of a run that may have ended by then.
 fn hold(asked: &Restore) -> Outcome<(Restorer, UnixListener)> {
-    // A service that is stopped ends all of its processes, and restoring is what is left to do then.
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT] {
-        let flag = std::sync::Arc::default();
-        signal_hook::flag::register(signal, flag)
-            .map_err(|error| Failure::failed("cannot install signal handlers").because(error))?;
-    }
     let mode = if asked.mode == ModeWord::Generic { Mode::Generic } else { Mode::Native };
     let restorer = Restorer::inherit(asked.ours, asked.theirs, &asked.links, asked.ifindex, mode)?;
     for number in asked.links.iter().chain([&asked.ours, &asked.theirs]) {

@@ -3,12 +3,12 @@
 use super::asked::{self, Asked};
 use super::restore::Restoring;
 use super::sample::{self, Sample};
-use super::target::{self, Targets};
 use super::{attaching, counting, faulty, streaming};
 use crate::args::xdp::Run as Arguments;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::hooks::target::{self, Targets};
 use crate::outputs::Outputs;
 use crate::pipeline::{self, Seen};
 use crate::plan::{Run, Stdout};
@@ -178,7 +178,7 @@ impl View<'_> {
 
     /// Tells which interfaces are gone; true where none is left.
     pub fn look(&mut self, programs: &[Xdp<'_>]) -> bool {
-        let news = self.targets.look(programs);
+        let news = self.targets.look(programs.iter().map(Xdp::whereabouts));
         if self.run.stdout == Stdout::Live {
             // A line among those of the live table would be drawn over.
             self.news.extend(news.iter().map(|news| clean(news)));

@@ -7,7 +7,6 @@
 //! bpf_xdp_get_buff_len (5.18); cheaper with bpf_cast_to_kern_ctx (6.2).
 //! Cost: see docs/journal; counting adds a nanosecond or two to a packet, timing two readings of the clock.
 
-mod attach;
 mod config;
 mod cost;
 mod counts;
@@ -16,12 +15,10 @@ mod faults;
 mod floor;
 mod list;
 mod names;
-mod query;
 mod replace;
 mod unsent;
 mod watch;
 
-pub use attach::{Attachment, Features, Mode, Occupant, Whereabouts, attach, features, occupant};
 pub use config::{Action, Config, Transport};
 pub use cost::{StatisticsCost, statistics_cost, watch_cost_ns};
 pub use counts::{Count, Counts, Times};
@@ -30,10 +27,13 @@ pub use faults::{Fault, Faults};
 pub use floor::{Floor, LoadedFloor, Statistics, clock_cost_ns};
 pub use list::{Inventory, Loaded};
 pub use names::Names;
-pub use query::Query;
 pub use replace::{Held, Restorer, Standing};
 pub use unsent::{NotSent, Unsent};
 pub use watch::{Foreign, PLACES, Watch, WatchConfig};
+
+pub use crate::hook::query::Query;
+pub use crate::hook::xdp::{Attachment, Features, Mode, Occupant, attach, features, occupant};
+pub use crate::hook::{Whereabouts, quiesce};
 
 use crate::error::Error;
 use crate::mapped::Mapped;
@@ -155,11 +155,6 @@ impl<'obj> Xdp<'obj> {
     pub fn detach(&mut self) {
         self.attachment = None;
     }
-}
-
-/// Returns when every program that ran at the call has ended.
-pub fn quiesce() {
-    sys::wait_for_programs();
 }
 
 impl Shared {

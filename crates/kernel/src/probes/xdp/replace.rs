@@ -4,9 +4,9 @@
 //! descriptors: an id could belong to another program by then. Each step names the program that it expects and fails
 //! where another one is there.
 
-use super::attach::{Attachment, Mode, Occupant, attach, failed_io, occupant};
-use super::query::Query;
 use crate::error::{Class, Error};
+use crate::hook::query::Query;
+use crate::hook::xdp::{Attachment, Mode, Occupant, attach, failed_io, occupant};
 use crate::session::failed;
 use crate::{links, sys};
 use libbpf_rs::query::{LinkInfo, LinkInfoIter, LinkTypeInfo};

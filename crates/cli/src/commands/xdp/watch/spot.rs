@@ -2,8 +2,8 @@
 
 use super::reading;
 use crate::commands::xdp::list::Place;
-use crate::commands::xdp::target::cannot_enter;
 use crate::failure::{Failure, Outcome};
+use crate::hooks::target::cannot_enter;
 use nix::errno::Errno;
 use plumb_kernel::netdev::Inside;
 use plumb_kernel::probes::xdp::{Mode, Query};

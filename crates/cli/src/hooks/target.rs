@@ -2,8 +2,10 @@
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::plan::netns::Netns;
+use plumb_kernel::Error;
+use plumb_kernel::hook::Whereabouts;
+use plumb_kernel::hook::xdp::Mode;
 use plumb_kernel::netdev::Inside;
-use plumb_kernel::probes::xdp::{Mode, Whereabouts, Xdp};
 use plumb_kernel::session::Attached;
 use std::io;
 
@@ -16,9 +18,11 @@ pub struct Target {
     pub index: u32,
     /// Name of its driver, where it tells.
     pub driver: Option<String>,
-    /// Our program for it.
+    /// Kind of its frames: see [`Inside::kind`].
+    pub kind: Option<u16>,
+    /// Our XDP program for it, where it has one of its own.
     pub program: Attached,
-    /// The mode that the program runs in, once attached.
+    /// The mode that the XDP program runs in, once attached.
     pub mode: Option<Mode>,
     /// What has become of it meanwhile and was told.
     pub told: Option<Gone>,
@@ -92,7 +96,8 @@ pub fn resolve(names: &[String], netns: Option<&str>) -> Outcome<Targets> {
     let target = |index: u32| {
         let name = inside.name(index)?;
         let driver = inside.driver(&name);
-        Some(Target { name, index, driver, program: Attached::default(), mode: None, told: None })
+        let kind = inside.kind(&name);
+        Some(Target { name, index, driver, kind, program: Attached::default(), mode: None, told: None })
     };
     let all: Vec<Target> = indexes.into_iter().filter_map(target).collect();
     if all.len() < given {
@@ -114,12 +119,13 @@ pub fn cannot_enter(error: io::Error) -> Failure {
 }
 
 impl Targets {
-    /// What has gone since the last question, in words. `programs` are those of the interfaces, in the same order.
-    pub fn look(&mut self, programs: &[Xdp<'_>]) -> Vec<String> {
+    /// What has gone since the last question, in words. `whereabouts` are those of the interfaces' programs, in the same
+    /// order.
+    pub fn look(&mut self, whereabouts: impl Iterator<Item = Option<Whereabouts>>) -> Vec<String> {
         let mut news = Vec::new();
-        for (target, program) in self.all.iter_mut().zip(programs) {
+        for (target, whereabouts) in self.all.iter_mut().zip(whereabouts) {
             // A name that is gone is gone before the kernel detaches the program (unregister_netdevice_many).
-            let Some(whereabouts) = program.whereabouts() else { continue };
+            let Some(whereabouts) = whereabouts else { continue };
             let gone = match (whereabouts, self.inside.name(target.index)) {
                 (Whereabouts::Detached, None) => Gone::Deleted,
                 (Whereabouts::Detached, Some(_)) => Gone::Detached,
@@ -138,6 +144,11 @@ impl Targets {
             }
         }
         news
+    }
+
+    /// Does `work` in the namespace of the interfaces.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T, Error> + Send) -> Outcome<T> {
+        Ok(self.netns.within(work)?.map_err(cannot_enter)??)
     }
 
     /// Whether no interface has our program any more.

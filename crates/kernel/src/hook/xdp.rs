@@ -1,7 +1,6 @@
-//! Attaching to an interface: what is there already, and in which mode we get in.
-//!
-//! Everything here asks and acts in the network namespace of the calling thread; links work from anywhere once made.
+//! XDP: what is attached to an interface already, and in which mode we get in.
 
+use super::Whereabouts;
 use super::query::Query;
 use crate::error::{Class, Error};
 use crate::{links, support, sys};
@@ -29,7 +28,7 @@ impl Mode {
     }
 
     /// `XDP_FLAGS_*_MODE`.
-    pub(super) const fn flags(self) -> XdpFlags {
+    pub(crate) const fn flags(self) -> XdpFlags {
         match self {
             Self::Native => XdpFlags::DRV_MODE,
             Self::Generic => XdpFlags::SKB_MODE,
@@ -46,7 +45,7 @@ pub struct Occupant {
     pub name: Option<String>,
     /// Its mode; `None` where it is offloaded to the hardware.
     pub mode: Option<Mode>,
-    pub(super) program: Result<OwnedFd, String>,
+    pub(crate) program: Result<OwnedFd, String>,
 }
 
 impl Occupant {
@@ -105,17 +104,6 @@ pub struct Attachment {
     guest: Option<(OwnedFd, OwnedFd)>,
 }
 
-/// Where a program of ours is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whereabouts {
-    /// On its interface, in whatever network namespace that is.
-    Attached,
-    /// In a link that the owner has put this program into meanwhile.
-    Replaced(u32),
-    /// On none: its interface is deleted, or somebody has detached it.
-    Detached,
-}
-
 impl Attachment {
     /// A program in a link of ours.
     fn own(program: BorrowedFd<'_>, link: OwnedFd, mode: Mode, not_native: Option<String>) -> Self {
@@ -123,7 +111,7 @@ impl Attachment {
     }
 
     /// A program in somebody else's link, in the place of `theirs`.
-    pub(super) fn guest(
+    pub(crate) fn guest(
         program: BorrowedFd<'_>,
         link: OwnedFd,
         mode: Mode,
@@ -174,7 +162,7 @@ pub fn attach(program: BorrowedFd<'_>, ifindex: u32, wanted: Option<Mode>) -> Re
     Ok(Attachment::own(program, link, mode, not_native))
 }
 
-pub(super) fn failed_io(what: &str, error: &io::Error) -> Error {
+pub(crate) fn failed_io(what: &str, error: &io::Error) -> Error {
     let class = if error.raw_os_error() == Some(libc::EPERM) { Class::Privileges } else { Class::Failed };
     Error::new(class, what, error)
 }

@@ -1,25 +1,21 @@
 //! Which XDP programs interfaces have, through a socket that was made in their network namespace: it can be asked from
 //! anywhere, and needs no privilege.
 
-use super::attach::Mode;
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use super::netlink::Netlink;
+use super::xdp::Mode;
+use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
 use std::io;
 
 /// A way to ask about the interfaces of one namespace.
 #[derive(Debug)]
-pub struct Query(Socket);
+pub struct Query(Netlink);
 
 impl Query {
     /// The calling thread's namespace.
     pub fn here() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
-        socket.bind_auto()?;
-        socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(Self(socket))
+        Netlink::here().map(Self)
     }
 
     /// The programs on an interface: the mode, `None` on the card itself, and the kernel's id of each. An interface that
@@ -27,15 +23,7 @@ impl Query {
     pub fn attached(&self, ifindex: u32) -> io::Result<Vec<(Option<Mode>, u32)>> {
         let mut message = LinkMessage::default();
         message.header.index = ifindex;
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST;
-        let mut request =
-            NetlinkMessage::new(header, NetlinkPayload::from(RouteNetlinkMessage::GetLink(message)));
-        request.finalize();
-        let mut bytes = vec![0; request.buffer_len()];
-        request.serialize(&mut bytes);
-        self.0.send(&bytes, 0)?;
-        let (answer, _) = self.0.recv_from_full()?;
+        let answer = self.0.ask(RouteNetlinkMessage::GetLink(message))?;
         let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer).map_err(io::Error::other)?;
         match answer.payload {
             NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(programs(&link)),

@@ -1,0 +1,75 @@
+//! `plumb packets`: one record per packet.
+
+mod streaming;
+mod view;
+
+use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
+use crate::args::packets::Packets as Arguments;
+use crate::child::Beside;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::hooks::{Programs, Wanted, target};
+use crate::outputs::Outputs;
+use crate::plan::{Run, filter};
+use crate::signals::Signals;
+use plumb_kernel::probes::packets::{Config, Packets};
+use plumb_kernel::ring::Wakeup;
+use plumb_kernel::session::Storage;
+use plumb_kernel::support;
+use plumb_records::column::Shown;
+use plumb_records::packet::Packet;
+use plumb_sinks::format::{Format, Layout};
+use std::time::Duration;
+use view::View;
+
+/// How often a reader on a timer looks.
+const TIMER: Duration = Duration::from_millis(1);
+
+const LAYOUT: Layout = Layout { record: Packet::RECORD, columns: Packet::COLUMNS, shown: Shown::ALL };
+
+/// Plans, attaches, observes, concludes.
+pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
+    let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, true, verbose)?;
+    let wanted = Wanted::of(&arguments.attaching)?;
+    let config = config(arguments)?;
+    support::require("packets")?;
+    let targets = target::resolve(&arguments.interface, arguments.netns.as_deref())?;
+    let mut signals = Signals::install()?;
+    let mut command = match run.command.as_slice() {
+        [] => None,
+        command => Some(Beside::prepare(command)?),
+    };
+    let mut storage = Storage::new();
+    let packets = Packets::load(&mut storage, &config)?;
+    let outputs = Outputs::open(&run, LAYOUT)?;
+    let programs = Programs { xdp: packets.xdp(), ingress: packets.ingress(), egress: packets.egress() };
+    let hooked = wanted.attach(targets, programs)?;
+    let mut filters: Vec<String> =
+        hooked.targets.all.iter().map(|target| format!("interface {}", target.name)).collect();
+    filters.extend(config.filter.describe());
+    let mut view = View::new(&run, hooked, outputs);
+    view.begin(&packets, &config, filters, &mut command)?;
+    let seen = streaming::observe(&packets, &mut view, &mut signals, &mut command)?;
+    if let Some(command) = &mut command {
+        command.stop(signals.interrupted());
+    }
+    view.conclude(&packets, &seen)
+}
+
+fn config(arguments: &Arguments) -> Outcome<Config> {
+    let file = arguments.output.output.as_ref().map(|output| output.format);
+    if file == Some(Format::Pcapng) || arguments.output.format == Some(FormatWord::Pcapng) {
+        return Err(Failure::arguments("plumb packets writes what headers say, not packets for pcapng")
+            .help("use json or csv"));
+    }
+    Ok(Config {
+        filter: filter::headers(&arguments.headers)?,
+        sample: arguments.sample,
+        ring_size: arguments.reading.ring_size,
+        wakeup: match arguments.reading.wakeup {
+            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
+            Some(WakeupWord::Busy) => Wakeup::Busy,
+            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
+        },
+        drop: false,
+    })
+}

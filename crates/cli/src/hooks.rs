@@ -1,0 +1,229 @@
+//! Observing the packets of interfaces: which hook serves each of them, what attaching changes, and what has become of it.
+
+pub mod changes;
+mod filters;
+pub mod target;
+
+pub use filters::{TC_FILTERS, keep};
+
+use crate::args::hooks::{Attaching, Direction as DirectionWord, Hook as HookWord};
+use crate::args::xdp::Mode as ModeWord;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::text::note;
+use changes::{changes, occupied};
+use filters::Filtered;
+use plumb_kernel::Error;
+use plumb_kernel::hook::xdp::{self, Attachment, Mode};
+use plumb_kernel::hook::{self, Direction, Tcx, Whereabouts, tcx};
+use std::os::fd::BorrowedFd;
+use target::{Target, Targets};
+
+/// Which hooks are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    hook: HookWord,
+    mode: Option<Mode>,
+    /// As given; `None` leaves the choice to the hook.
+    direction: Option<DirectionWord>,
+}
+
+/// Loaded programs, of which each interface gets those that it needs.
+#[derive(Clone, Copy)]
+pub struct Programs<'a> {
+    pub xdp: BorrowedFd<'a>,
+    pub ingress: BorrowedFd<'a>,
+    pub egress: BorrowedFd<'a>,
+}
+
+/// What holds the programs on one interface.
+enum Held {
+    Xdp(Attachment),
+    Tcx(Vec<(Direction, Tcx)>),
+    Clsact(Filtered),
+}
+
+/// Interfaces with our programs. Dropping it detaches.
+pub struct Hooked {
+    pub targets: Targets,
+    held: Vec<Held>,
+}
+
+impl Wanted {
+    /// Refuses what contradicts itself.
+    pub fn of(words: &Attaching) -> Outcome<Self> {
+        if words.mode.is_some() && words.hook != HookWord::Xdp {
+            return Err(Failure::arguments("--mode is about XDP").help("add --hook xdp"));
+        }
+        let egress = words.direction.is_some_and(|direction| direction != DirectionWord::Ingress);
+        if words.hook == HookWord::Xdp && egress {
+            return Err(Failure::arguments("XDP sees incoming packets only").help("use --hook tc"));
+        }
+        let mode = match words.mode {
+            None | Some(ModeWord::Auto) => None,
+            Some(ModeWord::Native) => Some(Mode::Native),
+            Some(ModeWord::Generic) => Some(Mode::Generic),
+        };
+        Ok(Self { hook: words.hook, mode, direction: words.direction })
+    }
+
+    /// What TC programs are to see.
+    fn directions(&self) -> &'static [Direction] {
+        self.direction.unwrap_or(DirectionWord::Both).each()
+    }
+
+    /// Attaches to every interface; what has no Ethernet frames is refused before. Says what it changes before it does.
+    pub fn attach(&self, targets: Targets, programs: Programs<'_>) -> Outcome<Hooked> {
+        for target in &targets.all {
+            frames(target)?;
+        }
+        let mut hooked = Hooked { targets, held: Vec::new() };
+        for number in 0..hooked.targets.all.len() {
+            let held = self.attach_one(&hooked.targets, number, programs);
+            let held = held.map_err(|failure| failure.about(&hooked.targets.all[number].name))?;
+            hooked.held.push(held);
+        }
+        Ok(hooked)
+    }
+
+    fn attach_one(&self, targets: &Targets, number: usize, programs: Programs<'_>) -> Outcome<Held> {
+        if self.hook == HookWord::Xdp {
+            return by_xdp(targets, number, programs, self.mode);
+        }
+        let refused = match by_tc(targets, number, programs, self.directions()) {
+            Err(failure) if self.falls_back(&failure) => failure,
+            held => return held,
+        };
+        let name = &targets.all[number].name;
+        let held = by_xdp(targets, number, programs, Some(Mode::Generic))?;
+        note(format_args!("{name}: generic XDP, which sees incoming packets only, because {refused}"));
+        Ok(held)
+    }
+
+    /// Whether XDP may serve where TC does not: not where outgoing packets were asked for by name.
+    fn falls_back(&self, refused: &Failure) -> bool {
+        let ingress = matches!(self.direction, None | Some(DirectionWord::Ingress));
+        self.hook == HookWord::Auto && ingress && refused.exit == Exit::Unsupported
+    }
+}
+
+fn frames(target: &Target) -> Outcome<()> {
+    match target.kind {
+        Some(kind) if !hook::has_ethernet(kind) => {
+            Err(Failure::arguments(format!("{} has no Ethernet frames", target.name))
+                .because(format!("its packets are of link type {kind} (ARPHRD in if_arp.h)"))
+                .help("the interface below it, where it has one, can be observed"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn by_xdp(targets: &Targets, number: usize, programs: Programs<'_>, mode: Option<Mode>) -> Outcome<Held> {
+    let target = &targets.all[number];
+    let index = target.index;
+    if let Some(occupant) = targets.inside(|| xdp::occupant(index))? {
+        return Err(occupied(target, &occupant).help("--hook tc sees packets beside it"));
+    }
+    changes(targets, number, programs.xdp, mode, false)?.iter().for_each(note);
+    let attachment = targets.inside(|| xdp::attach(programs.xdp, index, mode))?;
+    if let Some(why) = &attachment.not_native {
+        note(format_args!("{}: generic mode, because {why}", target.name));
+    }
+    Ok(Held::Xdp(attachment))
+}
+
+fn by_tc(
+    targets: &Targets,
+    number: usize,
+    programs: Programs<'_>,
+    directions: &[Direction],
+) -> Outcome<Held> {
+    let index = targets.all[number].index;
+    let program = |direction| match direction {
+        Direction::Ingress => programs.ingress,
+        Direction::Egress => programs.egress,
+    };
+    if !tcx::known(programs.ingress)? {
+        let programs: Vec<_> = directions.iter().map(|direction| (*direction, program(*direction))).collect();
+        return Filtered::attach(targets, number, &programs).map(Held::Clsact);
+    }
+    let attach = |direction: &Direction| -> Result<_, Error> {
+        Ok((*direction, tcx::attach(program(*direction), index, *direction)?))
+    };
+    let links = targets.inside(|| directions.iter().map(attach).collect::<Result<Vec<_>, _>>())?;
+    Ok(Held::Tcx(links))
+}
+
+impl Held {
+    fn whereabouts(&self) -> Whereabouts {
+        match self {
+            Self::Xdp(attachment) => attachment.whereabouts(),
+            Self::Tcx(links) => {
+                let gone = links.iter().map(|(_, link)| link.whereabouts());
+                gone.into_iter()
+                    .find(|where_| *where_ != Whereabouts::Attached)
+                    .unwrap_or(Whereabouts::Attached)
+            }
+            Self::Clsact(filtered) => filtered.whereabouts(),
+        }
+    }
+
+    /// What serves which direction.
+    fn mechanisms(&self) -> Vec<(Direction, &'static str)> {
+        match self {
+            Self::Xdp(attachment) => vec![(
+                Direction::Ingress,
+                match attachment.mode {
+                    Mode::Native => "xdp native",
+                    Mode::Generic => "xdp generic",
+                },
+            )],
+            Self::Tcx(links) => links.iter().map(|(direction, _)| (*direction, "tcx")).collect(),
+            Self::Clsact(filtered) => filtered.directions().map(|direction| (direction, "clsact")).collect(),
+        }
+    }
+}
+
+impl Hooked {
+    /// `ingress/eth0` to `tcx`, `xdp native`, `xdp generic` or `clsact`.
+    pub fn mechanisms(&self) -> Vec<(String, String)> {
+        let each = self.targets.all.iter().zip(&self.held);
+        each.flat_map(|(target, held)| {
+            let one = |(direction, by): (Direction, &str)| {
+                (format!("{}/{}", direction.name(), target.name), by.to_owned())
+            };
+            held.mechanisms().into_iter().map(one)
+        })
+        .collect()
+    }
+
+    /// The same for people: `eth0 (ingress and egress by tcx)`.
+    pub fn title(&self) -> String {
+        let each = self.targets.all.iter().zip(&self.held);
+        let place = |(target, held): (&Target, &Held)| {
+            let mechanisms = held.mechanisms();
+            let ways: Vec<&str> = mechanisms.iter().map(|(direction, _)| direction.name()).collect();
+            let by = mechanisms.first().map_or("nothing", |(_, by)| by);
+            format!("{} ({} by {by})", target.name, ways.join(" and "))
+        };
+        each.map(place).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What has gone since the last question, in words.
+    pub fn look(&mut self) -> Vec<String> {
+        let Self { targets, held } = self;
+        targets.look(held.iter().map(|held| Some(held.whereabouts())))
+    }
+
+    /// Detaches. Programs may still run on packets that are under way until [`hook::quiesce`] returns. False where
+    /// something stays, which is told.
+    pub fn detach(&mut self) -> bool {
+        let each = self.targets.all.iter().zip(std::mem::take(&mut self.held));
+        each.fold(true, |all, (target, held)| {
+            let gone = match held {
+                Held::Clsact(filtered) => filtered.detach(target),
+                Held::Xdp(_) | Held::Tcx(_) => true,
+            };
+            all && gone
+        })
+    }
+}

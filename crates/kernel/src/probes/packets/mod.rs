@@ -1,0 +1,165 @@
+//! One record per packet of chosen interfaces, as frames are at XDP or at TC.
+//!
+//! Hooks: `xdp`, or `tc` both ways (see [`crate::hook`]); the caller attaches them. Records: `packet`, and `packet_other`
+//! of what is not IP. Needs `xdp.frags` and bpf_xdp_load_bytes (5.18); cheaper with bpf_cast_to_kern_ctx (6.2).
+
+mod config;
+mod event;
+
+pub use config::Config;
+pub use event::{Event, Fragment, Tcp};
+
+use crate::error::Error;
+use crate::mapped::Mapped;
+use crate::ring::{Ring, Wakeup};
+use crate::session::{self, Attached, Storage};
+use crate::wire::{self, packets_counters, packets_other, packets_other_count, plain_bytes};
+use crate::{support, sys};
+use libbpf_rs::{MapCore, MapFlags, num_possible_cpus};
+use plumb_records::ledger::Ledger;
+use skeleton::{OpenPacketsSkel, PacketsSkel, PacketsSkelBuilder};
+use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd};
+
+skeleton!("packets");
+
+plain_bytes!(skeleton::types::packets_config);
+
+/// The hooks without which the probe cannot run.
+pub const NEEDS: &[&str] = &["xdp", "tc"];
+
+const PROBE: &str = "packets";
+
+/// The probe, loaded: its programs run where the caller attaches them.
+pub struct Packets<'obj> {
+    skel: Box<PacketsSkel<'obj>>,
+    counters: Mapped,
+    control: Mapped,
+    wakeup: Wakeup,
+    undecoded: Cell<u64>,
+}
+
+/// Frames without a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Their ethertype; `None` of those that found no room among [`PACKETS_OTHERS`](crate::wire::packets_const) kinds.
+    pub ethertype: Option<u16>,
+    /// It should be IP by its ethertype, and is not.
+    pub malformed: bool,
+    /// Packets.
+    pub packets: u64,
+    /// Their lengths as frames; `None` where they are not known.
+    pub bytes: Option<u64>,
+}
+
+impl<'obj> Packets<'obj> {
+    /// Opens, configures and loads: the kernel has verified the programs, nothing is attached.
+    pub fn load(storage: &'obj mut Storage, config: &Config) -> Result<Self, Error> {
+        config.check()?;
+        support::require(PROBE)?;
+        let mut open = session::open(PROBE, PacketsSkelBuilder::default(), storage)?;
+        configure(&mut open, config)
+            .map_err(|error| session::failed("cannot configure the packets probe".into(), &error))?;
+        let skel = Box::new(session::load(PROBE, open)?);
+        let counters = Mapped::new(&skel.maps.packets_counts, false)?;
+        let control = Mapped::new(&skel.maps.packets_control, true)?;
+        Ok(Self { skel, counters, control, wakeup: config.wakeup, undecoded: Cell::new(0) })
+    }
+
+    /// The program for XDP.
+    pub fn xdp(&self) -> BorrowedFd<'_> {
+        self.skel.progs.packets_xdp.as_fd()
+    }
+
+    /// The program for TC ingress.
+    pub fn ingress(&self) -> BorrowedFd<'_> {
+        self.skel.progs.packets_ingress.as_fd()
+    }
+
+    /// The program for TC egress.
+    pub fn egress(&self) -> BorrowedFd<'_> {
+        self.skel.progs.packets_egress.as_fd()
+    }
+
+    /// The kernel's ids and sizes of the programs.
+    pub fn facts(&self) -> [Attached; 3] {
+        let progs = &self.skel.progs;
+        [
+            session::attached("packets", "xdp", &progs.packets_xdp),
+            session::attached("packets ingress", "tc", &progs.packets_ingress),
+            session::attached("packets egress", "tc", &progs.packets_egress),
+        ]
+    }
+
+    /// A reader of the records.
+    pub fn ring<'a>(&'a self, mut on_event: impl FnMut(&Event) + 'a) -> Result<Ring<'a>, Error> {
+        Ring::new(&self.skel.maps.packets_ring, &self.control, self.wakeup, move |bytes| match Event::decode(
+            bytes,
+        ) {
+            Ok(event) => on_event(&event),
+            Err(_) => self.undecoded.set(self.undecoded.get() + 1),
+        })
+    }
+
+    /// The account so far: `records`, `duration_ns`, the costs and what the output lost are the caller's to fill in.
+    pub fn ledger(&self) -> Ledger {
+        let programs = [self.xdp(), self.ingress(), self.egress()];
+        let facts = programs.map(|program| sys::program_facts(program).unwrap_or_default());
+        let run_time: u64 = facts.iter().map(|fact| fact.run_time_ns).sum();
+        let runs: u64 = facts.iter().map(|fact| fact.runs).sum();
+        let mut ledger = Ledger { cost_bpf_ns: (runs > 0).then_some(run_time), ..Ledger::default() };
+        for bank in self.banks() {
+            ledger.seen += bank.seen;
+            ledger.filtered += bank.filtered;
+            ledger.sampled_out += bank.sampled_out;
+            ledger.passed_over += bank.not_ip + bank.malformed;
+            ledger.emitted += bank.emitted;
+            ledger.lost_kernel += bank.lost;
+        }
+        let undecoded = self.undecoded.get().min(ledger.emitted);
+        ledger.emitted -= undecoded;
+        ledger.lost_user = undecoded;
+        ledger
+    }
+
+    /// What was passed over so far, the most first.
+    pub fn others(&self) -> Result<Vec<Other>, Error> {
+        let map = &self.skel.maps.packets_others;
+        let failed = |error| session::failed("cannot read the counts of other frames".into(), &error);
+        let mut others = Vec::new();
+        for key in map.keys() {
+            let Ok(kind) = wire::read::<packets_other>(&key) else { continue };
+            let values = map.lookup_percpu(&key, MapFlags::ANY).map_err(failed)?.unwrap_or_default();
+            let counts = values.iter().filter_map(|value| wire::read::<packets_other_count>(value).ok());
+            let (packets, bytes) =
+                counts.fold((0, 0), |sum, count| (sum.0 + count.packets, sum.1 + count.bytes));
+            others.push(Other {
+                ethertype: Some(kind.ethertype),
+                malformed: kind.malformed != 0,
+                packets,
+                bytes: Some(bytes),
+            });
+        }
+        let unnamed = self.banks().map(|bank| bank.unnamed).sum();
+        if unnamed > 0 {
+            others.push(Other { ethertype: None, malformed: false, packets: unnamed, bytes: None });
+        }
+        others.sort_by_key(|other| std::cmp::Reverse(other.packets));
+        Ok(others)
+    }
+
+    fn banks(&self) -> impl Iterator<Item = packets_counters> + '_ {
+        (0..self.counters.banks()).filter_map(|cpu| self.counters.read(cpu, 0))
+    }
+}
+
+/// Sizes the maps and writes the read-only data.
+fn configure(open: &mut OpenPacketsSkel<'_>, config: &Config) -> libbpf_rs::Result<()> {
+    let cpus = num_possible_cpus()? as u32;
+    open.maps.packets_counts.set_max_entries(cpus)?;
+    open.maps.packets_ring.set_max_entries(config.ring_bytes())?;
+    if let Some(data) = open.maps.rodata_data.as_mut() {
+        data.config = bytemuck::cast(config.wire());
+    }
+    Ok(())
+}
