@@ -127,8 +127,8 @@ static __always_inline void frame_clear(struct frame *frame, __u32 length, __u16
 	frame->segments = 1;
 }
 
-/* How much of a frame is copied: 1 to FRAME_COPY in a way that the verifier of 6.1 follows. No frame is empty,
- * and one that were would not be copied. */
+/* How much of a frame is copied: 1 to FRAME_COPY in a way that the verifier of 6.1 follows. No frame is
+ * empty, and one that were would not be copied. */
 static __always_inline __u32 frame_copied(__u32 length)
 {
 	__u32 copied = length < FRAME_COPY ? length : FRAME_COPY;

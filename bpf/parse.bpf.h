@@ -39,7 +39,15 @@ enum parse_protocol { /* IANA protocol numbers */
 		      PROTOCOL_UDPLITE = 136,
 };
 
-enum parse_tcp { TCP_FIN = 0x01 };
+enum parse_tcp {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_OPTION_END = 0,
+	TCP_OPTION_NOTHING = 1,
+	TCP_OPTION_MSS = 2,
+	TCP_OPTION_SCALE = 3,
+	TCP_OPTIONS = 40, /* bytes at most */
+};
 
 enum parse_port { /* IANA service ports of tunnels; 8472 is the kernel's own old default for VXLAN */
 		  PORT_VXLAN = 4789,
@@ -101,6 +109,8 @@ struct header_fields {
 	__u8 bits;
 	__u8 icmp_type;
 	__u8 icmp_code;
+	__u8 syn_scale; /* window scale of a SYN + 1; 0: it has none */
+	__u16 syn_mss;	/* maximum segment size of a SYN; 0: it has none */
 };
 
 /* RFC 791. */
@@ -207,6 +217,28 @@ static __always_inline void read_icmp(const __u8 *header, struct header_fields *
 	more->transport_header = 8;
 }
 
+/* Options of a SYN (RFC 9293, RFC 7323): those that are whole and within the header. */
+static __always_inline void read_syn(const struct cursor *c, __u32 at, __u32 end, struct header_fields *more)
+{
+	__u8 option[4];
+
+	for (int i = 0; i < TCP_OPTIONS / 2; i++) {
+		if (at >= end || cursor_read(c, at, option, 1) || option[0] == TCP_OPTION_END)
+			return;
+		if (option[0] == TCP_OPTION_NOTHING) {
+			at++;
+			continue;
+		}
+		if (at + 2 > end || cursor_read(c, at, option, 2) || option[1] < 2 || at + option[1] > end)
+			return;
+		if (option[0] == TCP_OPTION_MSS && option[1] == 4 && !cursor_read(c, at, option, 4))
+			more->syn_mss = option[2] << 8 | option[3];
+		if (option[0] == TCP_OPTION_SCALE && option[1] == 3 && !cursor_read(c, at, option, 3))
+			more->syn_scale = option[2] + 1;
+		at += option[1];
+	}
+}
+
 /* Whether a transport header that has ports is not whole; TCP's has been tried. */
 static __always_inline int read_is_cut(const struct cursor *c, const struct transport *t)
 {
@@ -259,7 +291,7 @@ static __always_inline int read_transport(const struct cursor *c, struct transpo
 	flow->src_port = bpf_ntohs(*(__be16 *)header);
 	flow->dst_port = bpf_ntohs(*(__be16 *)(header + 2));
 	flow->has_ports = 1;
-	if (more && !(more->bits & HEADERS_TRUNCATED))
+	if (more && !(more->bits & HEADERS_TRUNCATED) && t->protocol != PROTOCOL_DCCP)
 		more->transport_header = t->protocol == PROTOCOL_SCTP ? 12 : 8;
 	if (!has_flags)
 		return -1;
@@ -270,6 +302,8 @@ static __always_inline int read_transport(const struct cursor *c, struct transpo
 		more->ack = bpf_ntohl(*(__be32 *)(header + 8));
 		more->tcp_flags = (header[12] & 0x0f) << 8 | header[13];
 		more->window = bpf_ntohs(*(__be16 *)(header + 14));
+		if (header[13] & TCP_SYN)
+			read_syn(c, t->at + 20, t->at + t->header, more);
 	}
 	return header[13];
 }

@@ -72,9 +72,11 @@ def ends(packet: Packet) -> tuple:
 
 
 def key(packet: Packet) -> tuple:
-    """The same for both directions of a conversation."""
+    """The same for both directions of a conversation; an ICMP message that nothing answers is none."""
     kind = "icmp" if packet.icmp else "ports" if packet.ports else None
-    return (*sorted(ends(packet)), packet.vlan, packet.protocol, packet.version, kind)
+    one_way = packet.icmp and packet.icmp[0] not in COUNTERPARTS[packet.protocol]
+    both = ends(packet) if one_way else sorted(ends(packet))
+    return (*both, packet.vlan, packet.protocol, packet.version, kind)
 
 
 def begin(packet: Packet) -> Segment:
@@ -121,9 +123,11 @@ def _close(closing: Closing, packet: Packet, direction: int) -> None:
 
 
 def flows(packets: Iterable[Packet], times: Timeouts) -> Iterator[Segment]:
-    """The flows of a capture, as they end; those that its end ends last."""
+    """The flows of a capture, as they end; those that its end ends last. Time ends with the latest packet."""
     table: dict[tuple, Segment] = {}
+    latest = 0
     for packet in packets:
+        latest = max(latest, packet.time_ns)
         flow = table.get(key(packet))
         reason = why_ended(flow, packet, times) if flow else 0
         if flow and reason:
@@ -145,7 +149,8 @@ def flows(packets: Iterable[Packet], times: Timeouts) -> Iterator[Segment]:
         add(flow, packet)
     for flow in table.values():
         closed = flow.closing.closed_ns is not None and times.linger_ns is not None
-        flow.reason = ENDED if closed else FORCED
+        idle = latest > flow.last_ns + times.idle_ns
+        flow.reason = ENDED if closed else IDLE if idle else FORCED
         yield flow
 
 

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod drops;
 pub mod explain;
+pub mod flows;
 pub mod hooks;
 pub mod lab;
 pub mod latency;
@@ -33,6 +34,7 @@ pub enum Command {
     Drops(Box<drops::Drops>),
     Latency(Box<latency::Latency>),
     Xdp(xdp::Xdp),
+    Flows(Box<flows::Flows>),
     Packets(Box<packets::Packets>),
     Traffic(Box<traffic::Traffic>),
     Explain(explain::Explain),

@@ -36,6 +36,17 @@ pub struct Batch {
     meter: Meter,
 }
 
+/// Packets of events, by what became of these.
+#[derive(Clone, Copy, Debug)]
+pub struct Fates {
+    /// Written.
+    pub written: u64,
+    /// Left out, because --count was reached.
+    pub beyond: u64,
+    /// Lost by an output.
+    pub lost: u64,
+}
+
 impl Batch {
     /// For people each event is a line of these parts, the most telling first.
     pub fn new(run: &Run, line: impl Into<Vec<Part>>) -> Self {
@@ -79,14 +90,14 @@ impl Batch {
 
     /// Writes an event that was admitted.
     pub fn write<R: Row>(&mut self, outputs: &mut Outputs, row: &R) {
-        self.write_group(outputs, row, 1);
+        self.write_group(outputs, row, row, 1);
     }
 
-    /// The same of one that stands for so many packets.
-    pub fn write_group<R: Row>(&mut self, outputs: &mut Outputs, row: &R, packets: u64) {
+    /// The same of one that stands for so many packets; for people the line is made of `shown`.
+    pub fn write_group<R: Row>(&mut self, outputs: &mut Outputs, row: &R, shown: &R, packets: u64) {
         outputs.write_group(row, packets);
         if let Some((lines, style)) = &mut self.lines {
-            lines.line(&mut self.text, row, *style);
+            lines.line(&mut self.text, shown, *style);
         }
     }
 
@@ -154,10 +165,16 @@ impl Batch {
     pub fn close(&self, outputs: &mut Outputs, mut ledger: Ledger) -> Ledger {
         outputs.settle();
         let missing = ledger.emitted.saturating_sub(self.packets);
-        let lost = outputs.lost().min(self.packets - self.beyond);
-        ledger.emitted = self.packets - self.beyond - lost;
-        ledger.filtered += self.beyond;
+        let Fates { written, beyond, lost } = self.fates(outputs);
+        ledger.emitted = written;
+        ledger.filtered += beyond;
         ledger.lost_user += missing + lost;
         ledger.closed()
+    }
+
+    /// What became of the packets of the events that came.
+    pub fn fates(&self, outputs: &Outputs) -> Fates {
+        let lost = outputs.lost().min(self.packets - self.beyond);
+        Fates { written: self.packets - self.beyond - lost, beyond: self.beyond, lost }
     }
 }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod doctor;
 pub mod drops;
 pub mod explain;
+pub mod flows;
 pub mod lab;
 pub mod latency;
 pub mod packets;
@@ -19,6 +20,7 @@ use crate::failure::{Exit, Outcome};
 pub fn run(cli: Cli) -> Outcome<Exit> {
     match cli.command {
         Command::Drops(arguments) => drops::run(&arguments, cli.verbose),
+        Command::Flows(arguments) => flows::run(&arguments, cli.verbose),
         Command::Latency(arguments) => latency::run(&arguments, cli.verbose),
         Command::Xdp(arguments) => xdp::run(&arguments, cli.verbose),
         Command::Packets(arguments) => packets::run(&arguments, cli.verbose),

@@ -3,6 +3,7 @@
 pub mod changes;
 mod filters;
 pub mod target;
+pub mod view;
 
 pub use filters::{TC_FILTERS, keep};
 

@@ -34,6 +34,7 @@ pub mod hook;
 mod links;
 mod mapped;
 pub mod netdev;
+pub mod others;
 pub mod probes;
 pub mod ring;
 pub mod session;

@@ -54,6 +54,15 @@ impl Mapping {
         }
     }
 
+    /// All of it in half words, for what both sides write so. It must have been mapped writable.
+    fn halves(&self) -> &[AtomicU32] {
+        // SAFETY: as above, and both sides access half words of such maps as half words only.
+        #[allow(unsafe_code, reason = "shared memory becomes atomics here and nowhere else")]
+        unsafe {
+            std::slice::from_raw_parts(self.start.cast::<AtomicU32>().as_ptr(), self.length.get() / 4)
+        }
+    }
+
     /// The first half word, as a flag that both sides write. It must have been mapped writable.
     fn flag(&self) -> &AtomicU32 {
         // SAFETY: the mapping is at least a page long, page aligned, and lives as long as self; both sides access the
@@ -101,6 +110,13 @@ impl Mapped {
     /// The words of one bank; empty beyond the last.
     pub(crate) fn words(&self, bank: usize) -> &[AtomicU64] {
         self.mapping.words().get(bank * self.bank_words..(bank + 1) * self.bank_words).unwrap_or_default()
+    }
+
+    /// The half words of one bank, for what both sides write so; empty beyond the last. The map must have been mapped
+    /// writable.
+    pub(crate) fn halves(&self, bank: usize) -> &[AtomicU32] {
+        let words = self.bank_words * 2;
+        self.mapping.halves().get(bank * words..(bank + 1) * words).unwrap_or_default()
     }
 
     /// Copies a value out of a bank, word by word: `None` where it does not lie in the bank or is not whole words.

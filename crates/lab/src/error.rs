@@ -55,7 +55,7 @@ pub enum Error {
     #[error("cannot build the packet: {0}")]
     Frame(String),
     /// A capture file cannot be replayed.
-    #[error("cannot replay {path}: {what}")]
+    #[error("cannot read the capture {path}: {what}")]
     Capture {
         /// The file.
         path: PathBuf,

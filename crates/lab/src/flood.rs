@@ -56,13 +56,16 @@ pub fn offers<T>(lab: &Lab, flows: u32, work: impl FnOnce(Offers<'_>) -> T) -> R
 
 fn shape(lab: &Lab, flows: u32) -> Result<Shape> {
     let (source, destination) = (lab.sender(), lab.receiver());
-    let single =
-        |address| Prefix::containing(address, 32).ok_or_else(|| Error::Frame("no address".to_owned()));
+    let prefix = |address, length| {
+        Prefix::containing(address, length).ok_or_else(|| Error::Frame("no address".to_owned()))
+    };
+    // Where ports do not suffice, addresses beside the sender's are taken too.
+    let source_length = if flows > u32::from(u16::MAX - FIRST_PORT) { 24 } else { 32 };
     Ok(Shape {
         mac: (source.mac, destination.mac),
         vlan: None,
-        source: single(source.v4.into())?,
-        destination: single(destination.v4.into())?,
+        source: prefix(source.v4.into(), source_length)?,
+        destination: prefix(destination.v4.into(), 32)?,
         transport: Transport::Udp,
         source_ports: PortRange::between(FIRST_PORT, u16::MAX),
         destination_ports: PortRange::between(CLOSED, CLOSED),

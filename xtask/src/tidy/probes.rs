@@ -57,7 +57,7 @@ fn files(probe: &str) -> Vec<Vec<String>> {
         vec![format!("{room}/{probe}.h")],
         vec![format!("{room}/{probe}.bpf.c")],
         vec![format!("{room}/mod.rs")],
-        vec![format!("crates/records/src/{record}.rs")],
+        vec![format!("crates/records/src/{record}.rs"), format!("crates/records/src/{record}/mod.rs")],
         vec![
             format!("crates/cli/src/commands/{probe}.rs"),
             format!("crates/cli/src/commands/{probe}/mod.rs"),

@@ -23,6 +23,10 @@ pub enum What {
     /// One after another as above, on a lab's native veth, packets offered and dropped on one CPU. xdp-bench of xdp-tools
     /// takes part where it starts.
     Xdp(Xdp),
+    /// Programs that make feature records of packets and flows and drop them, beside the smallest program that drops
+    ///
+    /// As `xdp`, at 1, 1,000 and 100,000 flows.
+    Features(Xdp),
     /// Generators of packets, into an interface that drops them at once
     ///
     /// The highest rate of Plumb and of xdp-trafficgen in turn, where that is installed or given, and how well Plumb keeps a

@@ -30,6 +30,7 @@ pub fn run(bench: &Bench) -> Outcome<Exit> {
     match &bench.what {
         What::Drops(drops) => observe(drops),
         What::Xdp(asked) => xdp::run(asked),
+        What::Features(asked) => xdp::run_features(asked),
         What::Traffic(asked) => traffic::run(asked),
         What::Latency(asked) => latency::run(asked),
     }

@@ -1,12 +1,12 @@
 //! `plumb packets`: one record per packet.
 
 mod streaming;
-mod view;
 
 use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
 use crate::args::packets::Packets as Arguments;
 use crate::child::Beside;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::hooks::view::View;
 use crate::hooks::{Programs, Wanted, target};
 use crate::outputs::Outputs;
 use crate::plan::{Run, filter};
@@ -19,7 +19,6 @@ use plumb_records::column::Shown;
 use plumb_records::packet::Packet;
 use plumb_sinks::format::{Format, Layout};
 use std::time::Duration;
-use view::View;
 
 /// How often a reader on a timer looks.
 const TIMER: Duration = Duration::from_millis(1);
@@ -43,16 +42,13 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let outputs = Outputs::open(&run, LAYOUT)?;
     let programs = Programs { xdp: packets.xdp(), ingress: packets.ingress(), egress: packets.egress() };
     let hooked = wanted.attach(targets, programs)?;
-    let mut filters: Vec<String> =
-        hooked.targets.all.iter().map(|target| format!("interface {}", target.name)).collect();
-    filters.extend(config.filter.describe());
     let mut view = View::new(&run, hooked, outputs);
-    view.begin(&packets, &config, filters, &mut command)?;
+    view.begin("Packets", &packets.facts(), config.ring_bytes(), config.filter.describe(), &mut command)?;
     let seen = streaming::observe(&packets, &mut view, &mut signals, &mut command)?;
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());
     }
-    view.conclude(&packets, &seen)
+    view.conclude(&packets.others()?, &seen)
 }
 
 fn config(arguments: &Arguments) -> Outcome<Config> {

@@ -1,6 +1,7 @@
 //! One room per probe: `<x>.h` crosses to Rust, `<x>.bpf.c` does not, `mod.rs` configures, attaches and decodes.
 
 pub mod drops;
+pub mod flows;
 pub mod latency;
 mod name;
 pub mod packets;
@@ -18,6 +19,7 @@ pub struct Probe {
 /// Every probe.
 pub const PROBES: &[Probe] = &[
     Probe { name: "drops", needs: drops::NEEDS },
+    Probe { name: "flows", needs: flows::NEEDS },
     Probe { name: "latency", needs: latency::NEEDS },
     Probe { name: "packets", needs: packets::NEEDS },
     Probe { name: "xdp", needs: xdp::NEEDS },

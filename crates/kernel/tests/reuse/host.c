@@ -76,7 +76,8 @@ void *map_value(const void *map, int type, __u32 entries, __u32 size, __u32 plac
 		entries = LATENCY_WAYS * (MASK + 1);
 	if (map == (const void *)&latency_tcp_sockets || map == (const void *)&latency_udp_sockets) {
 		entries = SOCKETS;
-		size = map == (const void *)&latency_tcp_sockets ? sizeof(struct tcp_socket) : sizeof(struct udp_socket);
+		size = map == (const void *)&latency_tcp_sockets ? sizeof(struct tcp_socket)
+								 : sizeof(struct udp_socket);
 	}
 	while (maps[at].map && maps[at].map != map)
 		at++;

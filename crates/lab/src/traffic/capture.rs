@@ -18,8 +18,15 @@ pub struct Frame {
     pub time: Option<i128>,
     /// From the Ethernet header on.
     pub bytes: Vec<u8>,
+    /// Bytes that it had on the wire.
+    pub length: u32,
+}
+
+impl Frame {
     /// It was longer than what was captured of it.
-    pub cut: bool,
+    pub fn cut(&self) -> bool {
+        self.bytes.len() < self.length as usize
+    }
 }
 
 /// A capture file that is read frame by frame.
@@ -80,7 +87,7 @@ impl Capture {
             contents.longest = contents.longest.max(length);
             contents.frames += 1;
             contents.bytes += length as u64;
-            contents.cut += u64::from(frame.cut);
+            contents.cut += u64::from(frame.cut());
         }
         Ok(contents)
     }
@@ -126,7 +133,7 @@ fn understand(
             let time =
                 time(interface, u128::from(packet.ts_sec) * interface.ticks + u128::from(packet.ts_usec));
             let bytes = packet.data.to_vec();
-            Ok(Some(Frame { time: Some(time), cut: (bytes.len() as u64) < u64::from(packet.origlen), bytes }))
+            Ok(Some(Frame { time: Some(time), length: packet.origlen, bytes }))
         }
         // Interfaces are numbered within their section.
         PcapBlockOwned::NG(Block::SectionHeader(_)) => {
@@ -143,13 +150,12 @@ fn understand(
             let interface = interface(interfaces, packet.if_id)?;
             let ticks = u128::from(packet.ts_high) << 32 | u128::from(packet.ts_low);
             let bytes = packet.packet_data().to_vec();
-            let cut = (bytes.len() as u64) < u64::from(packet.origlen);
-            Ok(Some(Frame { time: Some(time(interface, ticks)), bytes, cut }))
+            Ok(Some(Frame { time: Some(time(interface, ticks)), length: packet.origlen, bytes }))
         }
         PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
             interface(interfaces, 0)?;
             let bytes = packet.packet_data().to_vec();
-            Ok(Some(Frame { time: None, cut: (bytes.len() as u64) < u64::from(packet.origlen), bytes }))
+            Ok(Some(Frame { time: None, length: packet.origlen, bytes }))
         }
         PcapBlockOwned::NG(_) => Ok(None),
     }
@@ -161,8 +167,23 @@ fn interface(interfaces: &[Interface], number: u32) -> std::result::Result<Inter
     if found.link == Linktype::ETHERNET {
         Ok(*found)
     } else {
-        Err(format!("its link type is {}, and only Ethernet frames (1) can be sent", found.link.0))
+        Err(format!("its link type is {}, and only Ethernet frames (1) are understood", name_of(found.link)))
     }
+}
+
+/// Link types that captures often have, by number (https://www.tcpdump.org/linktypes.html).
+fn name_of(link: Linktype) -> String {
+    let name = match link.0 {
+        0 => "BSD loopback",
+        101 => "raw IP",
+        105 => "Wi-Fi",
+        113 | 276 => "Linux cooked",
+        127 => "Wi-Fi with radiotap",
+        228 => "raw IPv4",
+        229 => "raw IPv6",
+        number => return number.to_string(),
+    };
+    format!("{name} ({})", link.0)
 }
 
 /// Ticks per second (if_tsresol of the pcapng format): a negative power of 10, or of 2 with the highest bit.

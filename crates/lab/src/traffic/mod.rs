@@ -5,7 +5,7 @@
 //! [`Prepared::offer`] runs one thread per stream.
 
 mod affinity;
-mod capture;
+pub mod capture;
 mod craft;
 mod dropped;
 mod network;

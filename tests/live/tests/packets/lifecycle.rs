@@ -1,7 +1,7 @@
 //! Nothing of ours stays, and nothing of others goes.
 
 use crate::scene::{complete, filters, hooks, on, tc, wait_for_records};
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use nix::sys::signal::Signal;
 use plumb_kernel::support::programs;
 use plumb_live::silent::Scene;

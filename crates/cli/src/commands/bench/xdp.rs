@@ -15,7 +15,7 @@ use plumb_lab::flood::{Offers, offers};
 use report::Rows;
 use std::path::Path;
 use std::time::Duration;
-use ways::{Account, WAYS, Way};
+use ways::{Account, FEATURES, WAYS, Way};
 
 /// Share of the packets that are run once more with the kernel's statistics on.
 const FOR_STATISTICS: u32 = 4;
@@ -34,13 +34,29 @@ pub struct Measured {
 
 /// Runs the bench and writes its rows.
 pub fn run(asked: &Xdp) -> Outcome<Exit> {
+    run_ways(asked, WAYS, &[FLOWS])
+}
+
+/// The same with feature records.
+pub fn run_features(asked: &Xdp) -> Outcome<Exit> {
+    run_ways(asked, FEATURES, &[1, FLOWS, 100_000])
+}
+
+fn run_ways(asked: &Xdp, ways: &'static [Way], flows: &[u32]) -> Outcome<Exit> {
+    for flows in flows {
+        run_flows(asked, ways, *flows)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn run_flows(asked: &Xdp, all: &'static [Way], flows: u32) -> Outcome<Exit> {
     support::require("lab")?;
     support::require("xdp")?;
     let signals = Signals::install()?;
     let lab = Lab::new().map_err(failed)?;
-    let ways = chosen(&lab, asked)?;
+    let ways = chosen(&lab, asked, all)?;
     let mut rows = Rows::new(&ways, asked);
-    let measured = offers(&lab, FLOWS, |offers| measure(&lab, &offers, asked, &signals, &ways, &mut rows));
+    let measured = offers(&lab, flows, |offers| measure(&lab, &offers, asked, &signals, &ways, &mut rows));
     measured.map_err(failed)??;
     if signals.stopped() {
         return Ok(Exit::Done);
@@ -97,15 +113,15 @@ fn once(lab: &Lab, offers: &Offers<'_>, rival: &Path, way: &Way, packets: u32) -
 }
 
 /// The asked ways, or all that start here; `bare` always runs.
-fn chosen(lab: &Lab, asked: &Xdp) -> Outcome<Vec<&'static Way>> {
+fn chosen(lab: &Lab, asked: &Xdp, all: &'static [Way]) -> Outcome<Vec<&'static Way>> {
     let names = &asked.readers;
-    if let Some(unknown) = names.iter().find(|name| !WAYS.iter().any(|way| way.name == name.as_str())) {
-        let known: Vec<&str> = WAYS.iter().map(|way| way.name).collect();
+    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|way| way.name == name.as_str())) {
+        let known: Vec<&str> = all.iter().map(|way| way.name).collect();
         return Err(Failure::arguments(format!("no reader is called {unknown}"))
             .help(format!("there are {}", known.join(", "))));
     }
     let mut chosen = Vec::new();
-    for (number, way) in WAYS.iter().enumerate() {
+    for (number, way) in all.iter().enumerate() {
         let wanted = names.is_empty() || number == 0 || names.iter().any(|name| name == way.name);
         if wanted && ways::starts(lab, &asked.xdp_bench, way)? {
             chosen.push(way);

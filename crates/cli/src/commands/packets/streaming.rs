@@ -1,10 +1,10 @@
 //! One record per packet. Nothing is allocated per packet.
 
-use super::view::View;
 use crate::batch::Batch;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::failure::Outcome;
+use crate::hooks::view::View;
 use crate::pipeline::{End, Observed, Seen, Stop, observe as run_loop};
 use crate::signals::Signals;
 use plumb_kernel::hook;
@@ -66,7 +66,7 @@ pub fn observe(
     let mut writer = writer.into_inner();
     writer.view.removed = removed;
     writer.batch.flush(&mut writer.view.outputs);
-    let ledger = writer.view.ledger(packets, detached);
+    let ledger = writer.view.ledger(packets.ledger(), detached);
     Ok(Seen { end, ledger: writer.batch.close(&mut writer.view.outputs, ledger) })
 }
 
@@ -85,7 +85,7 @@ impl<'a, 'view> Writer<'a, 'view> {
         }
         let time = self.view.time(event.monotonic_ns());
         let packet = record(event, time, &self.names);
-        self.batch.write_group(&mut self.view.outputs, &packet, packets);
+        self.batch.write_group(&mut self.view.outputs, &packet, &packet, packets);
     }
 }
 
@@ -162,7 +162,7 @@ impl Observed for Streaming<'_, '_, '_, '_, '_> {
 
     fn tick(&mut self, span: Span) -> Outcome<()> {
         let Writer { view, batch, .. } = &mut *self.writer.borrow_mut();
-        let mut ledger = view.ledger(self.packets, span.end);
+        let mut ledger = view.ledger(self.packets.ledger(), span.end);
         // The counters are of no single moment while programs run.
         ledger.seen = ledger.accounted();
         batch.tick(view.run, &mut view.outputs, ledger, span);

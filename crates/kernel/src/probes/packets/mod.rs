@@ -11,11 +11,12 @@ pub use event::{Event, Fragment, Tcp};
 
 use crate::error::Error;
 use crate::mapped::Mapped;
+use crate::others::{self, Other};
 use crate::ring::{Ring, Wakeup};
 use crate::session::{self, Attached, Storage};
-use crate::wire::{self, packets_counters, packets_other, packets_other_count, plain_bytes};
+use crate::wire::{packets_counters, plain_bytes};
 use crate::{support, sys};
-use libbpf_rs::{MapCore, MapFlags, num_possible_cpus};
+use libbpf_rs::num_possible_cpus;
 use plumb_records::ledger::Ledger;
 use skeleton::{OpenPacketsSkel, PacketsSkel, PacketsSkelBuilder};
 use std::cell::Cell;
@@ -37,19 +38,6 @@ pub struct Packets<'obj> {
     control: Mapped,
     wakeup: Wakeup,
     undecoded: Cell<u64>,
-}
-
-/// Frames without a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Other {
-    /// Their ethertype; `None` of those that found no room among [`PACKETS_OTHERS`](crate::wire::packets_const) kinds.
-    pub ethertype: Option<u16>,
-    /// It should be IP by its ethertype, and is not.
-    pub malformed: bool,
-    /// Packets.
-    pub packets: u64,
-    /// Their lengths as frames; `None` where they are not known.
-    pub bytes: Option<u64>,
 }
 
 impl<'obj> Packets<'obj> {
@@ -124,28 +112,8 @@ impl<'obj> Packets<'obj> {
 
     /// What was passed over so far, the most first.
     pub fn others(&self) -> Result<Vec<Other>, Error> {
-        let map = &self.skel.maps.packets_others;
-        let failed = |error| session::failed("cannot read the counts of other frames".into(), &error);
-        let mut others = Vec::new();
-        for key in map.keys() {
-            let Ok(kind) = wire::read::<packets_other>(&key) else { continue };
-            let values = map.lookup_percpu(&key, MapFlags::ANY).map_err(failed)?.unwrap_or_default();
-            let counts = values.iter().filter_map(|value| wire::read::<packets_other_count>(value).ok());
-            let (packets, bytes) =
-                counts.fold((0, 0), |sum, count| (sum.0 + count.packets, sum.1 + count.bytes));
-            others.push(Other {
-                ethertype: Some(kind.ethertype),
-                malformed: kind.malformed != 0,
-                packets,
-                bytes: Some(bytes),
-            });
-        }
-        let unnamed = self.banks().map(|bank| bank.unnamed).sum();
-        if unnamed > 0 {
-            others.push(Other { ethertype: None, malformed: false, packets: unnamed, bytes: None });
-        }
-        others.sort_by_key(|other| std::cmp::Reverse(other.packets));
-        Ok(others)
+        let passed_over = self.banks().map(|bank| bank.not_ip + bank.malformed).sum();
+        others::read(&self.skel.maps.frame_others, passed_over)
     }
 
     fn banks(&self) -> impl Iterator<Item = packets_counters> + '_ {

@@ -2,6 +2,7 @@
 /* A record per packet, at XDP and at TC both ways. Packets go on unchanged. */
 #include "frame.bpf.h"
 #include "filter.bpf.h"
+#include "others.bpf.h"
 #include "packets.h"
 #include "ring.bpf.h"
 
@@ -17,13 +18,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct packets_counters);
 } packets_counts SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, PACKETS_OTHERS);
-	__type(key, struct packets_other);
-	__type(value, struct packets_other_count);
-} packets_others SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -46,27 +40,6 @@ struct place {
 	__u32 cpu;
 	enum packets_hook hook;
 };
-
-/* Frames without a record are few kinds, and rare. */
-static __noinline int packets_other(const struct frame *frame, __u32 malformed,
-				    struct packets_counters *counters)
-{
-	struct packets_other key = {.ethertype = frame->ethertype, .malformed = malformed};
-	struct packets_other_count *count, none = {};
-
-	count = bpf_map_lookup_elem(&packets_others, &key);
-	if (!count) {
-		bpf_map_update_elem(&packets_others, &key, &none, BPF_NOEXIST);
-		count = bpf_map_lookup_elem(&packets_others, &key);
-	}
-	if (!count) {
-		counters->unnamed += frame->segments;
-		return 0;
-	}
-	count->packets += frame->segments;
-	count->bytes += frame->length;
-	return 0;
-}
 
 static __always_inline __u8 packets_known(const struct frame *frame)
 {
@@ -153,7 +126,7 @@ static __always_inline void packets_take(const struct frame *frame, enum frame_k
 			counters->malformed += frame->segments;
 		else
 			counters->not_ip += frame->segments;
-		packets_other(frame, kind == FRAME_MALFORMED, counters);
+		others_add(frame, kind == FRAME_MALFORMED);
 		return;
 	}
 	if (!filter_headers(&config.filter, &frame->flow)) {

@@ -5,10 +5,6 @@
 
 #include "wire.h"
 
-enum packets_const {
-	PACKETS_OTHERS = 64, /* kinds of frames without a record that are told apart */
-};
-
 enum packets_hook {
 	PACKETS_XDP = 1,
 	PACKETS_INGRESS = 2,
@@ -63,21 +59,10 @@ struct packets_counters {
 	__u64 not_ip;
 	__u64 malformed;
 	__u64 emitted;
-	__u64 lost;    /* no room in the ring */
-	__u64 unnamed; /* of not_ip and malformed, those that found no room among the kinds */
+	__u64 lost; /* no room in the ring */
+	__u64 _pad;
 };
 _Static_assert(sizeof(struct packets_counters) == 64, "one cache line");
-
-/* Frames that are no record, by what they are. */
-struct packets_other {
-	__u16 ethertype;
-	__u16 malformed; /* it should be IP by its ethertype */
-};
-
-struct packets_other_count {
-	__u64 packets;
-	__u64 bytes;
-};
 
 struct packets_config {
 	struct filter_config filter;

@@ -50,7 +50,7 @@ struct some_map {
 	int *value;
 };
 
-#define TYPED(map)		 _Generic((map), void *: (struct some_map *)0, default: (map))
+#define TYPED(map)		 _Generic((map), void * : (struct some_map *)0, default : (map))
 #define SIZE_OF_MAP(map, member) (sizeof(*TYPED(map)->member) / sizeof(int))
 #define bpf_map_lookup_elem(map, key)                                                                        \
 	map_value(map, SIZE_OF_MAP(map, type), SIZE_OF_MAP(map, max_entries), sizeof(*TYPED(map)->value),    \

@@ -65,7 +65,7 @@ fn both_formats_and_byte_orders_are_read() {
     }
     let frames = read(&pcapng(&frame)).unwrap();
     assert_eq!(frames.iter().map(|frame| frame.time).collect::<Vec<_>>(), [Some(5000), Some(5_000_000)]);
-    assert_eq!(frames.iter().map(|frame| frame.cut).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(frames.iter().map(|frame| frame.cut()).collect::<Vec<_>>(), [false, true]);
     assert!(frames.iter().all(|read| read.bytes == frame));
 }
 

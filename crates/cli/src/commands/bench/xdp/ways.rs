@@ -5,11 +5,13 @@ use crate::failure::{Failure, Outcome};
 use crate::text::note;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use plumb_kernel::probes::flows::{self, Flows};
 use plumb_kernel::probes::xdp::{self, Action, Attachment, Config, Floor, Mode, Shared, Transport, Xdp};
 use plumb_kernel::ring::Ring;
 use plumb_kernel::session::Storage;
 use plumb_lab::flood::pin;
 use plumb_lab::{Lab, wait};
+use plumb_records::flow::Level;
 use std::cell::Cell;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -30,6 +32,8 @@ enum How {
     Floor(Floor),
     /// `plumb xdp run --action drop`, with times and with events.
     Ours(bool, Option<Transport>),
+    /// `plumb flows` that drops, at a level.
+    Flows(Level),
     /// xdp-bench of xdp-tools.
     XdpBench,
 }
@@ -46,8 +50,19 @@ pub const WAYS: &[Way] = &[
     Way { name: "xdp-bench", how: How::XdpBench },
 ];
 
+/// Ways to make feature records; the first is what the others are measured against.
+pub const FEATURES: &[Way] = &[
+    Way { name: "bare", how: How::Floor(Floor::Drop) },
+    Way { name: "flows-basic", how: How::Flows(Level::Basic) },
+    Way { name: "flows-stats", how: How::Flows(Level::Stats) },
+    Way { name: "flows-full", how: How::Flows(Level::Full) },
+];
+
 /// How long a rival may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Room for more flows than a bench offers.
+const TABLE: u32 = 1 << 18;
 
 /// What a program of ours tells of a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,6 +130,7 @@ pub fn with<T>(
             running.end(lab)?;
             Ok((worked?, Account::default()))
         }
+        How::Flows(level) => flows(lab, &mut storage, level, work),
         How::Ours(time, events) => {
             let config = Config { time, events, ..Config::of(Action::Drop) };
             let program = Xdp::load(&mut storage, &config, 0, None)?;
@@ -122,6 +138,34 @@ pub fn with<T>(
             ours(lab, &program, &shared, events.is_some(), work)
         }
     }
+}
+
+/// Flows that end when the run does, into a sink that adds their packets up.
+fn flows<T>(
+    lab: &Lab,
+    storage: &mut Storage,
+    level: Level,
+    work: impl FnOnce(&mut Running<'_>) -> Outcome<T>,
+) -> Outcome<(T, Account)> {
+    let config = flows::Config { level, drop: true, table_size: TABLE, ..flows::Config::default() };
+    let program = Flows::load(storage, &config)?;
+    let attached = attach(lab, program.xdp())?;
+    let worked = work(&mut Running { lab, ring: None })?;
+    drop(attached);
+    xdp::quiesce();
+    let mut packets = 0;
+    program.finish(|entry, end| {
+        let numbers = entry.numbers(end);
+        packets += numbers.sides.iter().map(|side| side.packets).sum::<u64>();
+    });
+    let counters = program.counters();
+    let lost = counters.table_full + counters.lock_timeout + counters.ended_lost;
+    if packets + lost + counters.ended_lost + counters.passed_over != counters.seen {
+        return Err(Failure::failed(format!(
+            "the flows do not add up to the counted packets: {packets} {counters:?}"
+        )));
+    }
+    Ok((worked, Account { received: Some(packets), lost: Some(lost) }))
 }
 
 fn ours<T>(
