@@ -9,6 +9,7 @@ pub mod lab;
 pub mod latency;
 pub mod observing;
 pub mod packets;
+pub mod serving;
 pub mod traffic;
 pub mod values;
 pub mod xdp;

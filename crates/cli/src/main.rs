@@ -18,6 +18,7 @@ mod pipeline;
 mod plan;
 mod privileges;
 mod screen;
+mod serving;
 mod signals;
 mod tables;
 mod text;

@@ -3,6 +3,7 @@
 use crate::args::values::{self, Place};
 use crate::failure::{Failure, Outcome};
 use crate::plan::{Run, Stdout};
+use crate::serving::Offer;
 use crate::{signals, text};
 use plumb_records::column::Row;
 use plumb_sinks::Sink;
@@ -22,6 +23,8 @@ use std::io::{self, ErrorKind};
 #[derive(Default)]
 pub struct Outputs {
     sinks: Vec<Box<dyn Sink>>,
+    /// What is read by clients, who miss what they are too slow for.
+    served: Option<Box<dyn Offer>>,
     /// Records, and packets of them that came when nobody read any more what is written as text.
     records: u64,
     unread: u64,
@@ -45,6 +48,23 @@ impl Outputs {
             sinks.push(open_stdout(format, layout, &origin)?);
         }
         Ok(Self { sinks, ..Self::default() })
+    }
+
+    /// Serves records from now on, beside what they are written to.
+    pub fn serve(&mut self, served: Option<Box<dyn Offer>>) {
+        self.served = served;
+    }
+
+    /// Whether a client reads this feed.
+    pub fn is_read(&self, feed: &str) -> bool {
+        self.served.as_ref().is_some_and(|served| served.is_read(feed))
+    }
+
+    /// Gives clients alone a record: what was written has it in another form.
+    pub fn offer(&mut self, row: &dyn Row) {
+        if let Some(served) = &mut self.served {
+            self.failed |= served.write(row, Weight::ABOUT).is_err();
+        }
     }
 
     /// Whether anything takes records: text is not made of them.
@@ -83,8 +103,9 @@ impl Outputs {
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Sink) -> io::Result<()>) {
-        for sink in &mut self.sinks {
-            match act(sink.as_mut()) {
+        let served = self.served.iter_mut().map(|served| served.as_mut() as &mut dyn Sink);
+        for sink in self.sinks.iter_mut().map(Box::as_mut).chain(served) {
+            match act(sink) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
                 Err(_) => self.failed = true,
@@ -168,11 +189,13 @@ impl Outputs {
     /// failure.
     pub fn result(&mut self) -> Outcome<()> {
         self.each(|sink| sink.close());
-        self.sinks.iter().flat_map(|sink| sink.notes()).for_each(text::note);
+        let notes = self.sinks.iter().flat_map(|sink| sink.notes());
+        notes.chain(self.served.iter().flat_map(|served| served.notes())).for_each(text::note);
         if let Some(failure) = self.unsaid.take() {
             return Err(failure);
         }
-        let mut failures = self.sinks.iter().filter_map(|sink| sink.failure());
+        let served = self.served.iter().filter_map(|served| served.failure());
+        let mut failures = self.sinks.iter().filter_map(|sink| sink.failure()).chain(served);
         let Some(failure) = failures.find(|failure| failure.kind != ErrorKind::BrokenPipe) else {
             return Ok(());
         };

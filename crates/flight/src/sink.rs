@@ -3,7 +3,7 @@
 use crate::config::Error;
 use crate::server::{Bound, Missed, Server};
 use arrow_schema::ArrowError;
-use plumb_records::column::Row;
+use plumb_records::column::{Column, Row};
 use plumb_sinks::Sink;
 use plumb_sinks::columnar::About;
 use plumb_sinks::columnar::batch::{Policy, Rows};
@@ -93,11 +93,15 @@ impl Served {
     }
 }
 
+/// Whether these are one record's columns. A constant may have several addresses, so that names decide where those differ.
+fn same(a: &[Column], b: &[Column]) -> bool {
+    std::ptr::eq(a, b) || a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name)
+}
+
 impl Sink for Served {
     fn write(&mut self, row: &dyn Row, weight: Weight) -> io::Result<()> {
-        let of = |fed: &&mut Fed| {
-            std::ptr::eq(fed.layout.columns, row.columns()) && fed.layout.record == row.record()
-        };
+        let of =
+            |fed: &&mut Fed| fed.layout.record == row.record() && same(fed.layout.columns, row.columns());
         let (mut fed, mut full) = (false, false);
         for feed in self.feeds.iter_mut().filter(of) {
             fed |= feed.rows.push(row);

@@ -3,6 +3,7 @@
 use super::hooks::Attaching;
 use super::observing::{Ends, HeaderWords, Outputs};
 use super::packets::Reading;
+use super::serving::Serving;
 use super::values;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
@@ -23,7 +24,7 @@ pub struct Flows {
     #[arg(long, value_name = "NAME|PID|INODE", conflicts_with = "read")]
     pub netns: Option<String>,
     /// Read a capture (pcap, pcapng) instead: its frames go through the same program, with the capture's times
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "command", "hook", "mode", "direction", "interval"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "command", "hook", "mode", "direction", "interval", "serve"])]
     pub read: Option<PathBuf>,
     #[command(flatten)]
     pub keeping: Keeping,
@@ -38,6 +39,8 @@ pub struct Flows {
     /// Flows that there is room for at once; packets of others are counted as lost [default: 65536]
     #[arg(long, value_name = "N", value_parser = values::number(1_u32, None), help_heading = "Kernel side")]
     pub table_size: Option<u32>,
+    #[command(flatten)]
+    pub serving: Serving,
     #[command(flatten)]
     pub reading: Reading,
 

@@ -2,6 +2,7 @@
 
 use super::hooks::Attaching;
 use super::observing::{Ends, HeaderWords, Outputs, Wakeup};
+use super::serving::Serving;
 use super::values;
 use clap::Args;
 use std::ffi::OsString;
@@ -30,6 +31,8 @@ pub struct Packets {
     pub ends: Ends,
     #[command(flatten)]
     pub output: Outputs,
+    #[command(flatten)]
+    pub serving: Serving,
     #[command(flatten)]
     pub reading: Reading,
 

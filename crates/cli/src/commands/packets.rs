@@ -10,6 +10,7 @@ use crate::hooks::view::View;
 use crate::hooks::{Programs, Wanted, target};
 use crate::outputs::Outputs;
 use crate::plan::{Run, filter};
+use crate::serving;
 use crate::signals::Signals;
 use plumb_kernel::probes::packets::{Config, Packets};
 use plumb_kernel::ring::Wakeup;
@@ -39,7 +40,8 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     };
     let mut storage = Storage::new();
     let packets = Packets::load(&mut storage, &config)?;
-    let outputs = Outputs::open(&run, LAYOUT)?;
+    let mut outputs = Outputs::open(&run, LAYOUT)?;
+    outputs.serve(serving::open(&arguments.serving, vec![("packets".to_owned(), LAYOUT)])?);
     let programs = Programs { xdp: packets.xdp(), ingress: packets.ingress(), egress: packets.egress() };
     let hooked = wanted.attach(targets, programs)?;
     let mut view = View::new(&run, hooked, outputs);

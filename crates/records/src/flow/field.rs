@@ -180,11 +180,11 @@ macro_rules! scopes {
 }
 pub(super) use scopes;
 
-/// `table!(NAME "record" level, [groups])`: a constant [`Table`].
+/// `table!(NAME "record" level, [groups])`: a static [`Table`], so that its columns have one address.
 macro_rules! table {
     ($(#[$meta:meta])* $name:ident, $record:literal, $level:ident, $groups:expr) => {
         $(#[$meta])*
-        pub const $name: $crate::flow::field::Table = {
+        pub static $name: $crate::flow::field::Table = {
             const GROUPS: &[&[$crate::flow::field::Field]] = $groups;
             const COLUMNS: [$crate::column::Column; $crate::flow::field::count(GROUPS)] =
                 $crate::flow::field::columns(GROUPS);

@@ -6,3 +6,4 @@ mod captures;
 mod lifecycle;
 mod live;
 mod scene;
+mod serving;

@@ -31,7 +31,23 @@ impl Asked {
     pub fn layout(&self) -> Layout {
         Layout { record: self.table.record, columns: self.table.columns, shown: self.shown }
     }
+
+    /// The feeds of --serve: the run's own columns, and those of each profile.
+    pub fn feeds(&self) -> Vec<(String, Layout)> {
+        let profile = |(name, table): (&str, &Table)| {
+            let shown = table.shown(self.config.level);
+            (name.to_owned(), Layout { record: table.record, columns: table.columns, shown })
+        };
+        std::iter::once(("flows".to_owned(), self.layout())).chain(PROFILES.map(profile)).collect()
+    }
 }
+
+/// Feeds of --serve by the profile that they are asked for by: each has the columns of its profile that the level keeps.
+pub static PROFILES: [(&str, &Table); 3] = [
+    ("flows?profile=native", &NATIVE),
+    ("flows?profile=cicflowmeter", &CICFLOWMETER),
+    ("flows?profile=nfstream", &NFSTREAM),
+];
 
 /// Timeouts of a profile: idle, active, and whether connections end flows.
 fn timeouts(profile: Profile) -> (Duration, Duration, bool) {

@@ -11,6 +11,7 @@ use crate::hooks::{Programs, Wanted, target};
 use crate::outputs::Outputs;
 use crate::pipeline::{End, Observed, Seen, Stop, observe as run_loop};
 use crate::plan::Run;
+use crate::serving;
 use crate::signals::Signals;
 use plumb_kernel::hook;
 use plumb_kernel::probes::flows::{Config, Flows};
@@ -41,7 +42,8 @@ pub fn run(run: &Run, asked: &Asked, arguments: &Arguments) -> Outcome<Exit> {
     let config = &asked.config;
     let mut storage = Storage::new();
     let flows = Flows::load(&mut storage, config)?;
-    let outputs = Outputs::open(run, asked.layout())?;
+    let mut outputs = Outputs::open(run, asked.layout())?;
+    outputs.serve(serving::open(&arguments.serving, asked.feeds())?);
     let (ingress, egress) = flows.tc();
     let hooked = wanted.attach(targets, Programs { xdp: flows.xdp(), ingress, egress })?;
     let mut view = View::new(run, hooked, outputs);

@@ -1,6 +1,6 @@
 //! Flows that ended become records.
 
-use super::asked::Asked;
+use super::asked::{Asked, PROFILES};
 use crate::batch::{Batch, Fates};
 use crate::outputs::Outputs;
 use crate::plan::Run;
@@ -55,6 +55,14 @@ impl<'a> Writer<'a> {
         };
         let row = self.asked.table.row(flow, self.asked.shown);
         self.batch.write_group(outputs, &row, &NATIVE.row(flow, Shown::ALL), packets);
+        // What is written has gone to the feed of its own columns.
+        let others =
+            PROFILES.iter().filter(|(_, table)| !std::ptr::eq(table.columns, self.asked.table.columns));
+        for (feed, table) in others {
+            if outputs.is_read(feed) {
+                outputs.offer(&table.row(flow, table.shown(self.asked.config.level)));
+            }
+        }
     }
 
     /// The account of packets by now: of those in flows that go on it is `stay` that tells.

@@ -88,7 +88,7 @@ fn what_is_no_file_with_frames_is_refused_without_waiting() {
 fn what_is_no_ethernet_is_refused() {
     let mut bytes = pcap(&[(0, 0, &[0; 60])], false);
     bytes[20] = 113;
-    assert!(read(&bytes).unwrap_err().to_string().contains("link type is 113"));
+    assert!(read(&bytes).unwrap_err().to_string().contains("link type is Linux cooked (113)"));
 }
 
 proptest! {
