@@ -135,7 +135,7 @@ fn what_cannot_be_replayed_is_told_before_anything_is_sent() -> TestResult {
         for (path, words) in [
             (file("cut.pcap", &bytes[..bytes.len() - 5])?, "ends within a frame"),
             (file("text.pcap", b"no capture at all, but long enough to be one")?, "neither pcap nor pcapng"),
-            (file("raw.pcap", &raw)?, "link type is 101"),
+            (file("raw.pcap", &raw)?, "link type is raw IP (101)"),
             (file("frameless.pcap", &bytes[..24])?, "holds no frames"),
             (file("empty.pcap", b"")?, "it is empty"),
             ("/dev/null".to_owned(), "no regular file"),
