@@ -1,12 +1,13 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, cheap checks first.
 
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use live::Live;
 
-use crate::kernels;
+use crate::kernels::{self, Kernel};
 use crate::repo::Repo;
 use crate::{fmt, run, setup, tidy};
 
@@ -54,27 +55,51 @@ pub(crate) fn run(repo: &Repo, args: &Args) -> Result<()> {
         bail!("this machine does not let plumb run, so there is nothing to test natively");
     }
     if native {
-        report.live("this machine's kernel", || live.natively())?;
+        println!("== live tests on this machine's kernel");
+        let start = Instant::now();
+        let outcome = live.natively()?;
+        report.place("this machine's kernel", start.elapsed(), outcome);
     } else if !args.vm_only {
         report.notes.push("left out: this machine's kernel, which does not let plumb run".to_owned());
     }
     let wanted = |series: &str| args.kernel.as_deref().is_none_or(|kernel| kernel == series);
-    let mut booted = 0;
+    let mut booted = Vec::new();
     for (series, kernel) in ready.kernels.iter().filter(|(series, _)| wanted(series)) {
         match kernel {
-            Ok(kernel) => {
-                booted += 1;
-                report.live(&format!("Linux {}", kernel.version), || live.in_vm(kernel))?;
-            }
+            Ok(kernel) => booted.push(kernel),
             Err(reason) => report.notes.push(format!("left out: Linux {series}: {reason}")),
         }
     }
-    if !native && booted == 0 {
+    in_vms(&live, &booted, &mut report)?;
+    if !native && booted.is_empty() {
         bail!(
             "the live tests ran nowhere: this machine does not let plumb run, and there is no kernel for a VM"
         );
     }
     report.finish()
+}
+
+/// The live tests on kernels in VMs, at the same time: each has one thread of this machine.
+fn in_vms(live: &Live<'_>, kernels: &[&Kernel], report: &mut Report) -> Result<()> {
+    if kernels.is_empty() {
+        return Ok(());
+    }
+    println!("== live tests in VMs");
+    let timed = move |kernel: &Kernel| {
+        let start = Instant::now();
+        (live.in_vm(kernel), start.elapsed())
+    };
+    let outcomes = thread::scope(|scope| {
+        let threads: Vec<_> =
+            kernels.iter().map(|kernel| (*kernel, scope.spawn(move || timed(kernel)))).collect();
+        let join = |(kernel, thread): (_, thread::ScopedJoinHandle<'_, _>)| (kernel, thread.join());
+        threads.into_iter().map(join).collect::<Vec<(&Kernel, _)>>()
+    });
+    for (kernel, outcome) in outcomes {
+        let (outcome, took) = outcome.map_err(|_| anyhow!("the tests in a VM ended by a panic"))?;
+        report.place(&format!("Linux {}", kernel.version), took, outcome?);
+    }
+    Ok(())
 }
 
 fn clippy(repo: &Repo) -> Result<()> {
@@ -126,18 +151,14 @@ impl Report {
     }
 
     /// The live tests on one kernel: a failure is kept, so that the other kernels are tested too.
-    fn live(&mut self, place: &str, work: impl FnOnce() -> Result<live::Outcome>) -> Result<()> {
-        println!("== live tests on {place}");
-        let start = Instant::now();
-        let outcome = work()?;
+    fn place(&mut self, place: &str, took: Duration, outcome: live::Outcome) {
         let verdict = match outcome.failures.as_slice() {
             [] => format!("ok: {}", outcome.tally),
             failures => format!("FAILED: {}; {}", outcome.tally, failures.join(", ")),
         };
         self.failed |= !outcome.failures.is_empty();
         self.tally += outcome.tally;
-        self.rows.push((format!("live tests on {place}"), start.elapsed(), verdict));
-        Ok(())
+        self.rows.push((format!("live tests on {place}"), took, verdict));
     }
 
     fn finish(self) -> Result<()> {

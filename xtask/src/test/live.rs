@@ -17,12 +17,7 @@ use crate::vm::Guest;
 /// How long one file of tests may take, natively and under emulation.
 const FILE_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Files of tests that attach tracepoints by the thousand. QEMU's emulation of code that is changed while another CPU runs it
-/// (text_poke) has a race: such a guest dies by `Oops: int3`, or its CPU takes the same int3 for ever. CPUs that take turns in one
-/// thread have none, and are no slower where they do not work at the same time.
-const ONE_THREAD: [&str; 1] = ["latency"];
-
-/// How often a VM is booted for the files of tests that have no verdict: the others meet that race too, if seldom.
+/// How often a VM is booted for the files of tests that have no verdict.
 const BOOTS: usize = 2;
 
 /// How long after SIGTERM a file of tests gets SIGKILL.
@@ -115,22 +110,18 @@ impl<'a> Live<'a> {
         }
         fs::create_dir_all(self.repo.target.join("vm"))?;
         let mut outcome = Outcome::default();
-        for one_thread in [false, true] {
-            for boot in 1..=BOOTS {
-                let known = parse_verdicts(&fs::read_to_string(&verdicts).unwrap_or_default());
-                let due = |name: &&str| ONE_THREAD.contains(name) == one_thread && !known.contains_key(*name);
-                let rest: Vec<&str> = self.files.keys().map(String::as_str).filter(due).collect();
-                if rest.is_empty() {
-                    break;
-                }
-                let Err(error) = self.boot(kernel, &rest, one_thread, &verdicts, &mut outcome.tally) else {
-                    continue;
-                };
-                println!("{} | {error:#}", kernel.version);
-                match boot {
-                    BOOTS => outcome.failures.push("the VM did not end by itself".to_owned()),
-                    _ => println!("{} | boots again for what has no verdict", kernel.version),
-                }
+        for boot in 1..=BOOTS {
+            let known = parse_verdicts(&fs::read_to_string(&verdicts).unwrap_or_default());
+            let due = |name: &&str| !known.contains_key(*name);
+            let rest: Vec<&str> = self.files.keys().map(String::as_str).filter(due).collect();
+            if rest.is_empty() {
+                break;
+            }
+            let Err(error) = self.boot(kernel, &rest, &verdicts, &mut outcome.tally) else { continue };
+            println!("{} | {error:#}", kernel.version);
+            match boot {
+                BOOTS => outcome.failures.push("the VM did not end by itself".to_owned()),
+                _ => println!("{} | boots again for what has no verdict", kernel.version),
             }
         }
         let verdicts = parse_verdicts(&fs::read_to_string(&verdicts).unwrap_or_default());
@@ -144,18 +135,11 @@ impl<'a> Live<'a> {
     }
 
     /// Runs these files of tests in one boot; each that ends has its name and status in `verdicts`.
-    fn boot(
-        &self,
-        kernel: &Kernel,
-        names: &[&str],
-        one_thread: bool,
-        verdicts: &Path,
-        tally: &mut Tally,
-    ) -> Result<()> {
+    fn boot(&self, kernel: &Kernel, names: &[&str], verdicts: &Path, tally: &mut Tally) -> Result<()> {
         let files = u32::try_from(names.len())?;
         let limit = FILE_LIMIT * files + Duration::from_secs(120);
         let shared = self.repo.target.join("vm").join(&kernel.version).join("verdicts");
-        let guest = Guest { repo: self.repo, kernel, directory: &self.directory(), limit, one_thread };
+        let guest = Guest { repo: self.repo, kernel, directory: &self.directory(), limit };
         let ended = guest.run(&self.script(names, &shared)?, &mut |line| {
             println!("{} | {line}", kernel.version);
             tally.line(line);
