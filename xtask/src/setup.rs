@@ -18,7 +18,8 @@ const OLDEST_CLANG: u32 = 14;
 const PYTHON_PACKAGES: [&str; 2] = ["virtme-ng>=1.38,<2", "clang-format==14.0.6"];
 
 /// What users read our columns with: the tests of `sinks` and `flight` do too.
-const READERS: [&str; 4] = ["duckdb>=2,<3", "polars>=2,<3", "pyarrow>=26,<27", "scikit-learn>=1.9,<2"];
+const READERS: [&str; 5] =
+    ["duckdb>=2,<3", "nfstream>=6.6,<7", "polars>=2,<3", "pyarrow>=26,<27", "scikit-learn>=1.9,<2"];
 
 /// How much of the table a command needs: each value includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,7 +132,7 @@ pub(crate) fn ensure(repo: &Repo, scope: Scope) -> Result<Ready> {
     install(&distro, &missing)?;
     let mut made_venv = ensure_venv(&repo.venv(), &PYTHON_PACKAGES, &["bin/vng", "--version"])?;
     if scope.includes(Scope::Tests) {
-        let imports = ["bin/python", "-c", "import duckdb, polars, pyarrow.flight, sklearn"];
+        let imports = ["bin/python", "-c", "import duckdb, nfstream, polars, pyarrow.flight, sklearn"];
         made_venv |= ensure_venv(&repo.readers(), &READERS, &imports)?;
     }
 

@@ -110,7 +110,7 @@ fn clippy(repo: &Repo) -> Result<()> {
 
 /// The tests of what flows are compared with: a program that counts them on its own.
 fn reference(repo: &Repo) -> Result<()> {
-    let mut python = Command::new("python3");
+    let mut python = Command::new(repo.readers().join("bin/python"));
     python.args(["-B", "-m", "unittest", "discover", "tests/features"]);
     run::run(python.current_dir(&repo.root))
 }
