@@ -8,14 +8,18 @@
 
 /* The consumer announces `idle`, looks at the ring, and looks again a moment later before it sleeps for long:
  * a record whose program read the flag just before it was set is found then. */
-static __always_inline void ring_submit(void *record, struct ring_control *control, __u8 mode)
+static __always_inline __u64 ring_wake(struct ring_control *control, __u8 mode)
 {
 	if (mode == WAKEUP_ADAPTIVE && control && *(volatile __u32 *)&control->idle) {
 		*(volatile __u32 *)&control->idle = 0;
-		bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
-		return;
+		return BPF_RB_FORCE_WAKEUP;
 	}
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void ring_submit(void *record, struct ring_control *control, __u8 mode)
+{
+	bpf_ringbuf_submit(record, ring_wake(control, mode));
 }
 
 #endif

@@ -3,8 +3,7 @@
 use crate::mapped::Mapped;
 use crate::wire::flows_counters;
 
-/// Packets as on the wire but where it says otherwise: `seen` is the sum of `filtered`, `sampled_out`, `passed_over`,
-/// `malformed`, `counted`, `table_full` and `lock_timeout`.
+/// Packets as on the wire: those that were seen and are in no other are in an entry of the table or in its record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Packets that passed the hooks.
@@ -17,20 +16,12 @@ pub struct Counters {
     pub passed_over: u64,
     /// With an IP header that is not whole or not one.
     pub malformed: u64,
-    /// Added to a flow.
-    pub counted: u64,
     /// Of flows that the table had no room for.
     pub table_full: u64,
     /// Of flows whose entry another CPU held for too long.
     pub lock_timeout: u64,
-    /// Packets of flows that were counted and then lost with the record of their flow, because the ring was full.
+    /// Of flows whose record a full ring lost.
     pub ended_lost: u64,
-    /// Flows and segments that a packet ended.
-    pub ended: u64,
-    /// Flows that began.
-    pub flows: u64,
-    /// Flows and segments lost with `ended_lost`.
-    pub flows_lost: u64,
 }
 
 impl Counters {
@@ -42,13 +33,9 @@ impl Counters {
             sampled_out: sum.sampled_out + bank.sampled_out,
             passed_over: sum.passed_over + bank.passed_over,
             malformed: sum.malformed + bank.malformed,
-            counted: sum.counted + bank.counted,
             table_full: sum.table_full + bank.table_full,
             lock_timeout: sum.lock_timeout + bank.lock_timeout,
             ended_lost: sum.ended_lost + bank.ended_lost,
-            ended: sum.ended + bank.ended,
-            flows: sum.flows + bank.flows,
-            flows_lost: sum.flows_lost + bank.flows_lost,
         })
     }
 }

@@ -214,23 +214,12 @@ static __noinline void flows_end(struct flows_entry *e, const struct arrival *a,
 	struct flows_counters *count = flows_bank();
 	struct ring_control *control;
 	__u32 zero = 0;
-	__u64 wake = BPF_RB_NO_WAKEUP;
 
 	e->end = reason;
 	e->ended_ns = a->now;
 	control = bpf_map_lookup_elem(&flows_control, &zero);
-	if (config.wakeup == WAKEUP_ADAPTIVE && control && *(volatile __u32 *)&control->idle) {
-		*(volatile __u32 *)&control->idle = 0;
-		wake = BPF_RB_FORCE_WAKEUP;
-	}
-	if (!count)
-		return;
-	if (bpf_ringbuf_output(&flows_ring, e, entry_size(), wake)) {
+	if (bpf_ringbuf_output(&flows_ring, e, entry_size(), ring_wake(control, config.wakeup)) && count)
 		count->ended_lost += e->sides[0].packets + e->sides[1].packets;
-		count->flows_lost++;
-	} else {
-		count->ended++;
-	}
 }
 
 static __always_inline void flows_add(struct held *held, struct arrival *a)
@@ -292,9 +281,6 @@ static __always_inline void flows_take(struct flows_counters *count, struct arri
 		count->table_full += packets;
 		return;
 	}
-	if (held.fresh)
-		count->flows++;
-	count->counted += packets;
 	flows_add(&held, a);
 	slots_unlock(held.bucket, held.slot);
 }

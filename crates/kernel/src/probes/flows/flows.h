@@ -242,21 +242,17 @@ struct flows_config {
 	__u8 _pad[8];
 };
 
-/* Of one CPU; in packets as on the wire but where it says otherwise. */
+/* Of one CPU, in packets as on the wire: what was seen and is in no other is in an entry or in its record. */
 struct flows_counters {
 	__u64 seen;
 	__u64 filtered;
 	__u64 sampled_out;
 	__u64 passed_over; /* not IP */
 	__u64 malformed;   /* an IP header that is not whole or not one */
-	__u64 counted;	   /* in an entry */
 	__u64 table_full;
 	__u64 lock_timeout; /* an entry was locked for longer than a packet may wait */
-	__u64 ended_lost;   /* packets of flows and segments that a full ring lost; they were counted */
-	__u64 ended;	    /* flows and segments that packets ended, those lost not among them */
-	__u64 flows;	    /* entries begun */
-	__u64 flows_lost;   /* flows and segments lost with ended_lost */
-	__u64 _spare[4];
+	__u64 ended_lost;   /* of flows and segments whose record a full ring lost */
 };
+_Static_assert(sizeof(struct flows_counters) == 64, "one cache line");
 
 #endif

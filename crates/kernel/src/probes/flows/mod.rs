@@ -21,7 +21,6 @@ use crate::wire::{flows_capture, plain_bytes};
 use crate::{filter, support, sys};
 use libbpf_rs::ProgramInput;
 use skeleton::{FlowsSkel, FlowsSkelBuilder, OpenFlowsSkel};
-use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
 use table::{Over, Table, Timeouts};
 
@@ -62,7 +61,6 @@ pub struct Flows<'obj> {
     capture: Mapped,
     timeouts: Timeouts,
     wakeup: Wakeup,
-    undecoded: Cell<u64>,
 }
 
 impl<'obj> Flows<'obj> {
@@ -83,7 +81,6 @@ impl<'obj> Flows<'obj> {
             capture: Mapped::new(&maps.flows_capture, true)?,
             timeouts: Timeouts { idle_ns: wire.idle_ns, linger_ns: config.linger.map(|_| wire.linger_ns) },
             wakeup: config.wakeup,
-            undecoded: Cell::new(0),
             skel,
         })
     }
@@ -115,9 +112,9 @@ impl<'obj> Flows<'obj> {
             words.clear();
             words.extend(bytes.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes)));
             let entry = Entry::of(&words);
-            match End::of(entry.fixed().end) {
-                Some(end) => on_flow(entry, end),
-                None => self.undecoded.set(self.undecoded.get() + 1),
+            // One without a reason would be missing in the account, which then does not balance.
+            if let Some(end) = End::of(entry.fixed().end) {
+                on_flow(entry, end);
             }
         })
     }
@@ -142,11 +139,6 @@ impl<'obj> Flows<'obj> {
     /// What became of packets so far.
     pub fn counters(&self) -> Counters {
         Counters::read(&self.counters)
-    }
-
-    /// Records of the ring that had no known reason.
-    pub fn undecoded(&self) -> u64 {
-        self.undecoded.get()
     }
 
     /// Frames that are not IP, or not whole, by kind.
