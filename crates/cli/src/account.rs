@@ -1,5 +1,6 @@
 //! What every run tells, whatever it observes: first what it is, last its account, and what its exit code comes from.
 
+use crate::anonymizing::Anonymizer;
 use crate::child;
 use crate::clock::Span;
 use crate::failure::{Exit, Failure, Outcome};
@@ -14,14 +15,24 @@ use plumb_records::session::Session;
 
 /// The first record.
 pub fn session(filters: Vec<String>, mechanisms: Vec<(String, String)>, clock_offset_ns: i64) -> Session {
+    anonymous_session(&Anonymizer::default(), filters, mechanisms, clock_offset_ns)
+}
+
+/// The same without addresses, where they are to be hidden; `filters` have none any more.
+pub fn anonymous_session(
+    anonymizer: &Anonymizer,
+    filters: Vec<String>,
+    mechanisms: Vec<(String, String)>,
+    clock_offset_ns: i64,
+) -> Session {
     let host = support::host();
-    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     Session {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host.name,
         kernel: host.kernel,
         boot_id: host.boot_id,
-        command: words.join(" "),
+        command: anonymizer.command(words).join(" "),
         filters,
         mechanisms,
         clock_offset_ns,

@@ -1,5 +1,6 @@
 //! What can be typed. Only clap types: nothing is opened, resolved or printed while parsing.
 
+pub mod anonymizing;
 pub mod bench;
 pub mod drops;
 pub mod explain;

@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, reason = "a binary has no outside: `pub` says that other files use it")]
 
 mod account;
+mod anonymizing;
 mod args;
 mod batch;
 mod child;

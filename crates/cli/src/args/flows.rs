@@ -1,5 +1,6 @@
 //! Arguments of `plumb flows`.
 
+use super::anonymizing::Anonymizing;
 use super::hooks::Attaching;
 use super::observing::{Ends, HeaderWords, Outputs};
 use super::packets::Reading;
@@ -36,6 +37,8 @@ pub struct Flows {
     pub ends: Ends,
     #[command(flatten)]
     pub output: Outputs,
+    #[command(flatten)]
+    pub anonymizing: Anonymizing,
     /// Flows that there is room for at once; packets of others are counted as lost [default: 65536]
     #[arg(long, value_name = "N", value_parser = values::number(1_u32, None), help_heading = "Kernel side")]
     pub table_size: Option<u32>,

@@ -1,5 +1,6 @@
 //! Arguments of `plumb packets`.
 
+use super::anonymizing::Anonymizing;
 use super::hooks::Attaching;
 use super::observing::{Ends, HeaderWords, Outputs, Wakeup};
 use super::serving::Serving;
@@ -31,6 +32,8 @@ pub struct Packets {
     pub ends: Ends,
     #[command(flatten)]
     pub output: Outputs,
+    #[command(flatten)]
+    pub anonymizing: Anonymizing,
     #[command(flatten)]
     pub serving: Serving,
     #[command(flatten)]

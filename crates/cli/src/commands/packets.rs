@@ -2,6 +2,7 @@
 
 mod streaming;
 
+use crate::anonymizing::Anonymizer;
 use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
 use crate::args::packets::Packets as Arguments;
 use crate::child::Beside;
@@ -31,6 +32,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, true, verbose)?;
     let wanted = Wanted::of(&arguments.attaching)?;
     let config = config(arguments)?;
+    let anonymizer = Anonymizer::open(arguments.anonymizing.anonymize.as_ref())?;
     support::require("packets")?;
     let targets = target::resolve(&arguments.interface, arguments.netns.as_deref())?;
     let mut signals = Signals::install()?;
@@ -44,8 +46,8 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     outputs.serve(serving::open(&arguments.serving, vec![("packets".to_owned(), LAYOUT)])?);
     let programs = Programs { xdp: packets.xdp(), ingress: packets.ingress(), egress: packets.egress() };
     let hooked = wanted.attach(targets, programs)?;
-    let mut view = View::new(&run, hooked, outputs);
-    view.begin("Packets", &packets.facts(), config.ring_bytes(), config.filter.describe(), &mut command)?;
+    let mut view = View::new(&run, &anonymizer, hooked, outputs);
+    view.begin("Packets", &packets.facts(), config.ring_bytes(), &config.filter, &mut command)?;
     let seen = streaming::observe(&packets, &mut view, &mut signals, &mut command)?;
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());

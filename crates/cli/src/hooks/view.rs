@@ -1,6 +1,7 @@
 //! What a run on hooks of interfaces tells, first and last.
 
 use super::Hooked;
+use crate::anonymizing::Anonymizer;
 use crate::child::Beside;
 use crate::clock::{Moment, Span};
 use crate::enrich::packet::Families;
@@ -13,6 +14,7 @@ use plumb_kernel::others::Other;
 use plumb_kernel::session::Attached;
 use plumb_kernel::support;
 use plumb_records::column::Time;
+use plumb_records::filter::Filter;
 use plumb_records::ledger::Ledger;
 use plumb_records::packet::PacketOther;
 use plumb_sinks::text::units;
@@ -23,6 +25,7 @@ const UNIT: &str = "packet";
 /// What a run shows, and to whom.
 pub struct View<'a> {
     pub run: &'a Run,
+    pub anonymizer: &'a Anonymizer,
     pub hooked: Hooked,
     pub outputs: Outputs,
     pub ready: Moment,
@@ -33,9 +36,9 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub fn new(run: &'a Run, hooked: Hooked, outputs: Outputs) -> Self {
+    pub fn new(run: &'a Run, anonymizer: &'a Anonymizer, hooked: Hooked, outputs: Outputs) -> Self {
         let clock_offset = support::clock_offset_ns();
-        Self { run, hooked, outputs, ready: Moment::now(), removed: false, clock_offset }
+        Self { run, anonymizer, hooked, outputs, ready: Moment::now(), removed: false, clock_offset }
     }
 
     /// Everything is attached: privileges go, CMD begins, and the first record and line say what runs. `what` is the
@@ -45,13 +48,14 @@ impl<'a> View<'a> {
         what: &str,
         programs: &[Attached],
         ring_bytes: u32,
-        filters: Vec<String>,
+        filter: &Filter,
         command: &mut Option<Beside>,
     ) -> Outcome<()> {
         let interfaces = self.hooked.targets.all.iter().map(|target| format!("interface {}", target.name));
-        let filters = interfaces.chain(filters).collect();
+        let filters = interfaces.chain(self.anonymizer.filters(filter)).collect();
         self.ready = pipeline::ready(self.run, command.as_mut())?;
-        let session = account::session(filters, self.hooked.mechanisms(), self.clock_offset);
+        let (mechanisms, offset) = (self.hooked.mechanisms(), self.clock_offset);
+        let session = account::anonymous_session(self.anonymizer, filters, mechanisms, offset);
         self.outputs.write_about(&session);
         self.outputs.flush();
         account::programs(self.run, programs);

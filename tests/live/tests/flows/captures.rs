@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use plumb_live::machine::emulated;
 use plumb_live::{Plumb, TestResult};
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the reference is, seen from the tests' directory.
@@ -22,14 +22,24 @@ fn python(script: &str, arguments: &[&str], to: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
+/// Makes the capture, which is the same each time, in this folder.
+pub(super) fn corpus(folder: &Path) -> Result<PathBuf> {
+    let capture = folder.join("corpus.pcap");
+    python("corpus.py", &[&text(&capture)], None)?;
+    Ok(capture)
+}
+
+/// A path as an argument.
+pub(super) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 /// Every column of every flow: integers exactly, what is derived to 1e-9.
 #[test]
 fn flows_of_a_capture_equal_the_reference() -> TestResult {
     let folder = tempfile::tempdir()?;
-    let at = |name: &str| folder.path().join(name);
-    let (capture, ours, theirs) = (at("corpus.pcap"), at("ours.jsonl"), at("theirs.jsonl"));
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    python("corpus.py", &[&text(&capture)], None)?;
+    let (ours, theirs) = (folder.path().join("ours.jsonl"), folder.path().join("theirs.jsonl"));
+    let capture = corpus(folder.path())?;
     let mut ways: Vec<&[&str]> =
         vec![&[], &["--idle", "7", "--active", "20", "--no-tcp-close"], &["--linger", "1"]];
     if emulated() {

@@ -1,5 +1,6 @@
 //! What is asked of flows: how much is kept how long, and under whose names it is written.
 
+use crate::anonymizing::Anonymizer;
 use crate::args::flows::{Flows as Arguments, Level as LevelWord, Names, Profile};
 use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
 use crate::failure::{Failure, Outcome};
@@ -24,6 +25,8 @@ pub struct Asked {
     pub table: Table,
     /// Which of them are shown.
     pub shown: Shown,
+    /// What becomes of addresses.
+    pub anonymizer: Anonymizer,
 }
 
 impl Asked {
@@ -115,5 +118,6 @@ pub fn resolve(arguments: &Arguments) -> Outcome<Asked> {
         capture: arguments.read.is_some(),
         drop: false,
     };
-    Ok(Asked { config, table, shown: table.shown(level) })
+    let anonymizer = Anonymizer::open(arguments.anonymizing.anonymize.as_ref())?;
+    Ok(Asked { config, table, shown: table.shown(level), anonymizer })
 }

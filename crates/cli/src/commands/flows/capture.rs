@@ -35,9 +35,10 @@ pub fn run(run: &Run, asked: &Asked, path: &Path) -> Outcome<Exit> {
     let flows = Flows::load(&mut storage, &asked.config)?;
     let mut outputs = Outputs::open(run, asked.layout())?;
     let ready = pipeline::ready(run, None)?;
-    let filters =
-        std::iter::once(format!("capture {}", path.display())).chain(asked.config.filter.describe());
-    outputs.write_about(&account::session(filters.collect(), vec![("xdp".into(), "test run".into())], 0));
+    let filters = asked.anonymizer.filters(&asked.config.filter);
+    let filters = std::iter::once(format!("capture {}", path.display())).chain(filters).collect();
+    let mechanisms = vec![("xdp".into(), "test run".into())];
+    outputs.write_about(&account::anonymous_session(&asked.anonymizer, filters, mechanisms, 0));
     account::programs(run, &flows.facts()[..1]);
     let writer = RefCell::new((Writer::new(run, asked, Vec::new(), 0), outputs));
     let (end, short) = read(&flows, &mut capture, &writer, &mut signals)?;

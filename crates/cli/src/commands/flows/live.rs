@@ -46,8 +46,8 @@ pub fn run(run: &Run, asked: &Asked, arguments: &Arguments) -> Outcome<Exit> {
     outputs.serve(serving::open(&arguments.serving, asked.feeds())?);
     let (ingress, egress) = flows.tc();
     let hooked = wanted.attach(targets, Programs { xdp: flows.xdp(), ingress, egress })?;
-    let mut view = View::new(run, hooked, outputs);
-    view.begin("Flows", &flows.facts(), config.ring_bytes(), config.filter.describe(), &mut command)?;
+    let mut view = View::new(run, &asked.anonymizer, hooked, outputs);
+    view.begin("Flows", &flows.facts(), config.ring_bytes(), &config.filter, &mut command)?;
     let seen = observe(&flows, asked, &mut view, &mut signals, &mut command)?;
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());

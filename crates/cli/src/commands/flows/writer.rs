@@ -40,7 +40,10 @@ impl<'a> Writer<'a> {
 
     /// Writes a flow, or counts it as beyond --count.
     pub fn flow(&mut self, outputs: &mut Outputs, entry: &Entry<'_>, end: End) {
-        let numbers = entry.numbers(end);
+        let mut numbers = entry.numbers(end);
+        for address in [&mut numbers.src_ip, &mut numbers.dst_ip] {
+            *address = self.asked.anonymizer.address(*address);
+        }
         let packets = numbers.sides.iter().map(|side| side.packets).sum();
         if !self.batch.admit_group(packets) {
             return;

@@ -84,7 +84,10 @@ impl<'a, 'view> Writer<'a, 'view> {
             return;
         }
         let time = self.view.time(event.monotonic_ns());
-        let packet = record(event, time, &self.names);
+        let mut packet = record(event, time, &self.names);
+        for address in [&mut packet.src_ip, &mut packet.dst_ip].into_iter().flatten() {
+            *address = self.view.anonymizer.address(*address);
+        }
         self.batch.write_group(&mut self.view.outputs, &packet, &packet, packets);
     }
 }
