@@ -101,10 +101,13 @@ pub(crate) fn attached(hook: &'static str, mechanism: &'static str, program: &Pr
     Attached { hook, mechanism, id: facts.id, bpf_bytes: facts.bpf_bytes, jited_bytes: facts.jited_bytes }
 }
 
-/// Closes links and returns when no program of theirs runs any more.
+/// Closes links, the last one first, and returns when no program of theirs runs any more. What attaches the ends of ways first
+/// so sees those ends as long as anything begins.
 pub(crate) fn detach(links: &mut Vec<Link>) {
     if !links.is_empty() {
-        links.clear();
+        while let Some(link) = links.pop() {
+            drop(link);
+        }
         sys::wait_for_programs();
     }
 }

@@ -3,9 +3,10 @@
 use crate::scene::{Scene, samples, seen};
 use anyhow::{Context, Result, ensure};
 use plumb_lab::Host;
-use plumb_live::machine::emulated;
-use plumb_live::{Records, TestResult};
+use plumb_live::machine::{emulated, hides_pid_1};
+use plumb_live::{Records, TestResult, wait_for};
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::thread;
 
 /// Packets without data at most that the sender sends meanwhile: its first acknowledgement and what multicast groups say.
@@ -163,4 +164,35 @@ fn what_the_stack_splits_is_followed_to_the_driver() -> TestResult {
         })?;
     }
     Ok(())
+}
+
+/// Runs that end in the middle of it.
+const RUNS: usize = 8;
+
+/// The programs at the beginnings of ways go before those at their ends.
+#[test]
+fn what_begins_during_a_run_is_seen_to_its_end() -> TestResult {
+    let scene = Scene::new()?;
+    let ledgers: Vec<_> = (0..RUNS).map(|_| interrupted(&scene)).collect::<Result<_>>()?;
+    let lossy: Vec<_> = ledgers.iter().filter(|ledger| ledger["lost_kernel"] != 0).collect();
+    ensure!(lossy.len() <= usize::from(hides_pid_1()?), "{lossy:#?}");
+    Ok(())
+}
+
+/// The ledger of a run that is stopped in the middle of a transfer.
+fn interrupted(scene: &Scene) -> Result<serde_json::Value> {
+    let (mut client, mut server) = scene.connect(false)?;
+    let plumb = scene.plumb(&[])?.start()?;
+    let end = client.try_clone()?;
+    let reader = thread::spawn(move || while server.read(&mut [0; 1 << 16]).is_ok_and(|read| read > 0) {});
+    let writer = thread::spawn(move || while client.write_all(&[7; 1 << 16]).is_ok() {});
+    let before = sent(scene.lab.sender())?;
+    wait_for("packets", || Ok(sent(scene.lab.sender())? > before + 1000))?;
+    let finished = plumb.stop();
+    end.shutdown(Shutdown::Both)?;
+    writer.join().expect("no panic");
+    reader.join().expect("no panic");
+    let records = finished?.records()?;
+    ensure!(records.account("aggregated")? > 0, "{}", records.ledger()?);
+    Ok(records.ledger()?.clone())
 }
