@@ -2,6 +2,7 @@
 
 pub mod anonymizing;
 pub mod bench;
+pub mod compare;
 pub mod drops;
 pub mod explain;
 pub mod flows;
@@ -42,10 +43,12 @@ pub enum Command {
     Explain(explain::Explain),
     Lab(lab::Lab),
     Doctor(Doctor),
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
     Schema(Schema),
     #[command(name = crate::child::SUBCOMMAND, hide = true)]
     Become(Become),
+    #[command(name = crate::commands::bench::READ, hide = true)]
+    Read(compare::Read),
     #[command(name = crate::commands::xdp::RESTORE, hide = true)]
     Restore(xdp::Restore),
     #[command(name = crate::hooks::TC_FILTERS, hide = true)]

@@ -33,6 +33,7 @@ pub fn run(cli: Cli) -> Outcome<Exit> {
         Command::Become(arguments) => {
             Ok(child::wait_and_become(arguments.pipe, arguments.netns.as_deref(), &arguments.command))
         }
+        Command::Read(arguments) => bench::read(&arguments),
         Command::Restore(arguments) => xdp::restore(&arguments),
         Command::Filters(arguments) => crate::hooks::keep(&arguments),
     }

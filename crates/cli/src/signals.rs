@@ -72,6 +72,11 @@ impl Signals {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// The same as a flag, for those who look often.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.stop
+    }
+
     /// Ctrl-Z does not stop us any more but is asked for with [`Signals::suspend_asked`], until the flag that is returned is
     /// set.
     pub fn catch_suspend(&mut self) -> std::io::Result<Arc<AtomicBool>> {

@@ -42,5 +42,6 @@ pub mod support;
 mod sys;
 pub mod traffic;
 pub mod wire;
+pub mod xsk;
 
 pub use error::{Class, Error};

@@ -67,6 +67,18 @@ impl PacketSocket {
         Ok(Self { socket, address })
     }
 
+    /// A read that has nothing to take ends after so long.
+    pub fn set_patience(&self, time: Duration) -> Result<()> {
+        let set = SockRef::from(&self.socket).set_read_timeout(Some(time));
+        set.map_err(Error::io("limit the time that a packet socket waits"))
+    }
+
+    /// The next frame that passed the interface, cut at the room for it: its length. An error of kind `WouldBlock` where
+    /// none came in time.
+    pub fn next(&self, room: &mut [u8]) -> io::Result<usize> {
+        Ok(recv(self.socket.as_raw_fd(), room, MsgFlags::empty())?)
+    }
+
     /// Sends one whole frame, starting with its Ethernet header.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         let sent = sendto(self.socket.as_raw_fd(), frame, &self.address, MsgFlags::empty())?;

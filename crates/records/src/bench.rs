@@ -1,5 +1,9 @@
 //! What observing costs: one row per reader.
 
+mod readers;
+
+pub use readers::{ReaderBench, ReaderFit};
+
 crate::record! {
     /// One reader at one load, over all repeats. Medians, except where a field says otherwise.
     pub struct Bench = "bench" {

@@ -38,6 +38,8 @@ pub const RECORDS: &[(&str, &[Column])] = &[
     (xdp::XdpPacket::RECORD, xdp::XdpPacket::COLUMNS),
     (xdp::XdpFault::RECORD, xdp::XdpFault::COLUMNS),
     (traffic::Traffic::RECORD, traffic::Traffic::COLUMNS),
+    (bench::ReaderBench::RECORD, bench::ReaderBench::COLUMNS),
+    (bench::ReaderFit::RECORD, bench::ReaderFit::COLUMNS),
     (bench::Bench::RECORD, bench::Bench::COLUMNS),
     (bench::LatencyBench::RECORD, bench::LatencyBench::COLUMNS),
     (traffic::TrafficBench::RECORD, traffic::TrafficBench::COLUMNS),

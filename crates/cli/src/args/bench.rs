@@ -5,10 +5,18 @@ use super::values;
 use clap::{Args, Subcommand};
 
 /// What observing costs, next to the alternatives, on this machine, in one run
+///
+/// By itself: readers of packets at the same offered load, in a lab of its own. Each computes features of the flows: by packet
+/// sockets, one recv() per packet (the classic way) or by their ring, by libpcap, by AF_XDP, by Plumb's `packets` and `flows`.
+/// One at a time, in an order that moves by one with each repeat, so that drift hits all alike; what each costs, loses and
+/// how late it is.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
+    #[command(flatten)]
+    pub compare: super::compare::Compare,
     #[command(subcommand)]
-    pub what: What,
+    pub what: Option<What>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,8 +1,10 @@
 //! `plumb bench`: what observing costs, next to the alternatives.
 
+mod compare;
 mod delay;
 mod latency;
 mod readers;
+mod reading;
 mod report;
 mod running;
 mod traffic;
@@ -16,6 +18,7 @@ use plumb_kernel::support;
 use plumb_lab::Lab;
 use plumb_lab::flood::{Flood, dropped, flood};
 use readers::{READERS, Reader};
+pub use reading::{READ, read};
 use report::Rows;
 use running::Measured;
 use std::io::{IsTerminal, Write};
@@ -28,11 +31,12 @@ const FLOWS: u32 = 1000;
 /// Runs a bench and writes its rows.
 pub fn run(bench: &Bench) -> Outcome<Exit> {
     match &bench.what {
-        What::Drops(drops) => observe(drops),
-        What::Xdp(asked) => xdp::run(asked),
-        What::Features(asked) => xdp::run_features(asked),
-        What::Traffic(asked) => traffic::run(asked),
-        What::Latency(asked) => latency::run(asked),
+        None => compare::run(&bench.compare),
+        Some(What::Drops(drops)) => observe(drops),
+        Some(What::Xdp(asked)) => xdp::run(asked),
+        Some(What::Features(asked)) => xdp::run_features(asked),
+        Some(What::Traffic(asked)) => traffic::run(asked),
+        Some(What::Latency(asked)) => latency::run(asked),
     }
 }
 

@@ -172,6 +172,33 @@ pub fn json<R: Row>(records: &[R]) -> Outcome<String> {
     String::from_utf8(bytes).map_err(|error| Failure::failed("cannot write the bench's rows").because(error))
 }
 
+/// What several runs come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Middle {
+    /// The median.
+    pub middle: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Middle {
+    /// Of these values, those that are no number left out; `None` where there are none.
+    pub fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let values = sorted(values.filter(|value| value.is_finite()));
+        Some(Self { middle: middle(&values)?, min: *values.first()?, max: *values.last()? })
+    }
+
+    /// Median, smallest and largest.
+    pub fn three(self) -> (f64, f64, f64) {
+        (self.middle, self.min, self.max)
+    }
+
+    /// The same of what may be unknown.
+    pub fn split(known: Option<Self>) -> (Option<f64>, Option<f64>, Option<f64>) {
+        (known.map(|values| values.middle), known.map(|values| values.min), known.map(|values| values.max))
+    }
+}
+
 /// The values in order.
 pub fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();

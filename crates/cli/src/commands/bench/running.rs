@@ -5,6 +5,7 @@ use crate::failure::{Failure, Outcome};
 use crate::text::note;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, mkfifo};
 use plumb_kernel::floor::Floor;
 use plumb_kernel::session::Storage;
@@ -12,6 +13,7 @@ use plumb_lab::process::{self, ProgramRuns};
 use plumb_lab::wait;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -58,7 +60,49 @@ enum Held {
     Nothing,
     /// A thread holds the empty programs until this end of a channel goes.
     Floor(std::sync::mpsc::Sender<()>, std::thread::JoinHandle<()>),
-    Process(Child, fn(&Folder) -> Outcome<Account>),
+    Process(Process, fn(&Folder) -> Outcome<Account>),
+}
+
+/// A child that does not outlive this, whatever happens.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// What a reader's process has used so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// When this was read.
+    pub at: Instant,
+    /// CPU time.
+    pub cpu: Duration,
+    /// In user space and in the kernel, as sampled.
+    pub sampled: [Duration; 2],
+    /// How often it slept, and how often another one took its CPU.
+    pub switches: [u64; 2],
+}
+
+/// A reader that has ended.
+pub struct Ended {
+    folder: Folder,
+    /// From the signal to the exit.
+    pub took: Duration,
+    /// CPU time in between.
+    pub cpu: Duration,
+}
+
+impl Ended {
+    /// The records that it wrote to standard output.
+    pub fn records(&self) -> Outcome<impl Iterator<Item = serde_json::Value>> {
+        let lines = self.folder.lines("stdout")?.lines().map_while(Result::ok);
+        Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()))
+    }
 }
 
 /// A folder of its own for a run's files, removed with it.
@@ -135,6 +179,14 @@ fn floor(hooks: Floor) -> Outcome<Held> {
     }
 }
 
+/// Starts this binary with these words, which write what they have to tell to standard output; returns when it observes.
+pub fn start_plumb(name: &str, words: &[String]) -> Outcome<Running> {
+    let folder = Folder::named(name)?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let held = plumb(&folder, &words)?;
+    Ok(Running { held, folder, attached: None })
+}
+
 /// The command of this binary, with `--ready-file` and the folder's names in place.
 pub fn plumb_command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("/proc/self/exe");
@@ -155,7 +207,7 @@ fn plumb(folder: &Folder, arguments: &[&str]) -> Outcome<Held> {
     // What it says otherwise is about one run of many, whose losses are in the rows.
     let why = || fs::read_to_string(folder.file("stderr")).unwrap_or_default();
     until_ready(&folder.0, &mut child).inspect_err(|_| why().lines().for_each(note))?;
-    Ok(Held::Process(child, |folder| {
+    Ok(Held::Process(Process(child), |folder| {
         let file = if folder.file("events.jsonl").exists() { "events.jsonl" } else { "stdout" };
         let last = folder.lines(file)?.lines().map_while(Result::ok).last().unwrap_or_default();
         let ledger: serde_json::Value =
@@ -201,7 +253,7 @@ fn bpftrace(folder: &Folder, script: &str, tells: Tells) -> Outcome<Held> {
         Tells::Counts => counted,
         Tells::Nothing => |_: &Folder| Ok(Account::default()),
     };
-    Ok(Held::Process(child, account))
+    Ok(Held::Process(Process(child), account))
 }
 
 fn perf(folder: &Folder) -> Outcome<Held> {
@@ -220,7 +272,7 @@ fn perf(folder: &Folder) -> Outcome<Held> {
         File::open(folder.file("answer"))?.read_exact(&mut answer)
     };
     answered().map_err(|error| broken("perf's control channel".into(), error))?;
-    Ok(Held::Process(child, |folder| {
+    Ok(Held::Process(Process(child), |folder| {
         let stats =
             Command::new("perf").args(["report", "--stats", "--input"]).arg(folder.file("data")).output();
         let stats = stats.map_err(|error| broken("perf report".into(), error))?;
@@ -258,7 +310,7 @@ fn until(what: &str, child: &mut Child, mut ready: impl FnMut() -> Outcome<bool>
 impl Running {
     fn process(&self) -> Option<u32> {
         match &self.held {
-            Held::Process(child, _) => Some(child.id()),
+            Held::Process(child, _) => Some(child.0.id()),
             Held::Nothing | Held::Floor(..) => None,
         }
     }
@@ -283,7 +335,7 @@ impl Running {
         let process = match &self.held {
             Held::Nothing => return Ok(ProgramRuns::default()),
             Held::Floor(..) => std::process::id(),
-            Held::Process(child, _) => child.id(),
+            Held::Process(child, _) => child.0.id(),
         };
         process::program_runs(process).map_err(super::failed)
     }
@@ -302,14 +354,52 @@ impl Running {
                 let _ = thread.join();
                 Ok((Account::default(), None))
             }
-            Held::Process(mut child, account) => {
-                let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-                let asked = Instant::now();
-                let _ = kill(pid, Signal::SIGINT);
-                child.wait().map_err(|error| broken("a reader".into(), error))?;
-                let ended = asked.elapsed();
-                Ok((account(&self.folder)?, Some(ended)))
+            Held::Process(process, account) => {
+                let ended = interrupt(process, self.folder)?;
+                Ok((account(&ended.folder)?, Some(ended.took)))
             }
         }
     }
+
+    /// Ends its process, and tells what that took; `None` where it has none.
+    pub fn finish(self) -> Outcome<Option<Ended>> {
+        match self.held {
+            Held::Process(process, _) => interrupt(process, self.folder).map(Some),
+            Held::Nothing | Held::Floor(..) => Ok(None),
+        }
+    }
+
+    /// What its process has used so far; `None` where it has none.
+    pub fn usage(&self) -> Outcome<Option<Usage>> {
+        let used = |pid| {
+            let (cpu, at) = (process::cpu_time(pid)?, Instant::now());
+            Ok(Usage { at, cpu, sampled: process::user_and_system(pid)?, switches: process::switches(pid)? })
+        };
+        self.process().map(used).transpose().map_err(super::failed)
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> Option<u32> {
+        self.process()
+    }
+}
+
+/// Ctrl-C, and the end of it.
+fn interrupt(mut process: Process, folder: Folder) -> Outcome<Ended> {
+    let id = process.0.id();
+    let pid = Pid::from_raw(i32::try_from(id).unwrap_or(i32::MAX));
+    let (asked, before) = (Instant::now(), process::cpu_time(id).map_err(super::failed)?);
+    let _ = kill(pid, Signal::SIGINT);
+    // Its CPU time is known until it is waited for.
+    let gone = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+    gone.map_err(|error| broken("a reader".into(), error))?;
+    let took = asked.elapsed();
+    let cpu = process::cpu_time(id).map_err(super::failed)?.saturating_sub(before);
+    let status = process.0.wait().map_err(|error| broken("a reader".into(), error))?;
+    if !status.success() && status.signal() != Some(Signal::SIGINT as i32) {
+        let said = fs::read_to_string(folder.file("stderr")).unwrap_or_default();
+        let why = said.lines().last().map_or_else(|| status.to_string(), str::to_owned);
+        return Err(Failure::failed("a reader of the bench failed").because(why));
+    }
+    Ok(Ended { folder, took, cpu })
 }

@@ -1,0 +1,143 @@
+//! The result for people on a terminal.
+
+use super::Result;
+use crate::text::{style, width};
+use plumb_records::bench::{ReaderBench, ReaderFit};
+use plumb_sinks::text::table::{Head, Table};
+use plumb_sinks::text::units;
+use std::io::IsTerminal;
+
+/// A table of readers for each rate, then their lines.
+pub fn text(result: &Result) -> String {
+    let mut text = String::new();
+    for rows in result.rows.chunk_by(|one, other| one.asked_per_s == other.asked_per_s) {
+        let asked = rows.first().and_then(|row| row.asked_per_s);
+        let rate = asked.map_or_else(|| "the highest rate".to_owned(), units::rate);
+        text += &format!("{rate} of {} bytes:\n", rows.first().map_or(0.0, |row| row.packet_bytes));
+        text += &readers(rows);
+        text.push('\n');
+    }
+    if !result.fits.is_empty() {
+        text += "CPU time by a straight line through all rates; what 10 Gbit/s would need is a projection of it:\n";
+        text += &lines(&result.fits);
+    }
+    text
+}
+
+fn readers(rows: &[ReaderBench]) -> String {
+    let heads = [
+        "offered",
+        "lost",
+        "CPU/packet",
+        "min",
+        "max",
+        "of recv()",
+        "CPU",
+        "machine/packet",
+        "min",
+        "max",
+        "wake-ups",
+        "memory",
+        "delay p50",
+        "p99",
+        "p99.9",
+        "inside p50",
+    ];
+    let mut columns = vec![Head::text("reader")];
+    columns.extend(heads.map(Head::number));
+    columns.push(Head::text("totals"));
+    let mut table = Table::new(columns);
+    for row in rows {
+        table.row(cells(row));
+    }
+    table.render(width(), style(std::io::stdout().is_terminal()))
+}
+
+/// `-` is what is not known.
+pub fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "-".to_owned(), show)
+}
+
+/// A share of one CPU.
+pub fn share(value: f64) -> String {
+    if value < 0.01 { format!("{:.3}%", value * 100.0) } else { format!("{:.1}%", value * 100.0) }
+}
+
+/// A time per packet.
+pub fn each(ns: f64) -> String {
+    if ns.abs() < 10.0 { format!("{ns:.2} ns") } else { format!("{ns:.0} ns") }
+}
+
+/// A ratio: a share, or a part of one where it is small.
+pub fn ratio(value: f64) -> String {
+    if value > 0.0 && value < 0.1 { format!("1/{:.0}", 1.0 / value) } else { format!("{value:.2}") }
+}
+
+/// Whether the totals agree.
+pub fn verdict(row: &ReaderBench) -> String {
+    match (&row.invalid_because, row.received) {
+        (Some(why), _) => format!("INVALID: {why}"),
+        (None, Some(_)) => "agree".to_owned(),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+fn cells(row: &ReaderBench) -> Vec<String> {
+    let time = |value: Option<u64>| or_dash(value, units::duration);
+    let share_of_lost =
+        |share: f64| if share == 0.0 { "0".to_owned() } else { format!("{:.3}%", share * 100.0) };
+    vec![
+        row.reader.clone(),
+        units::rate(row.offered_per_s),
+        or_dash(row.lost_share, share_of_lost),
+        or_dash(row.process_cpu_ns_per_packet, each),
+        or_dash(row.process_cpu_ns_per_packet_min, each),
+        or_dash(row.process_cpu_ns_per_packet_max, each),
+        or_dash(row.process_cpu_of_baseline, ratio),
+        or_dash(row.process_cpu_share, share),
+        or_dash(row.machine_cpu_ns_per_packet, each),
+        or_dash(row.machine_cpu_ns_per_packet_min, each),
+        or_dash(row.machine_cpu_ns_per_packet_max, each),
+        or_dash(row.wakeups_per_s, units::rate),
+        or_dash(row.peak_rss_bytes, units::bytes),
+        time(row.delay_p50_ns),
+        time(row.delay_p99_ns),
+        time(row.delay_p999_ns),
+        time(row.inside_p50_ns),
+        verdict(row),
+    ]
+}
+
+fn lines(fits: &[ReaderFit]) -> String {
+    let heads = [
+        "at rest",
+        "per packet",
+        "r2",
+        "fills a CPU at",
+        "measured at",
+        "CPU",
+        "by the line",
+        "10G of 64 B",
+        "of 1500 B",
+    ];
+    let mut columns = vec![Head::text("reader"), Head::text("CPU of")];
+    columns.extend(heads.map(Head::number));
+    let mut table = Table::new(columns);
+    let cpus = |value: f64| format!("{value:.2} CPUs");
+    for fit in fits {
+        table.row([
+            fit.reader.clone(),
+            fit.of.to_owned(),
+            share(fit.fixed_share),
+            each(fit.ns_per_packet),
+            or_dash(fit.r_squared, |value| format!("{value:.3}")),
+            or_dash(fit.saturates_per_s, units::rate),
+            or_dash(fit.measured_per_s, units::rate),
+            or_dash(fit.measured_share, share),
+            or_dash(fit.fitted_share, share),
+            or_dash(fit.projected_10g_64_bytes_cpus, cpus),
+            or_dash(fit.projected_10g_1500_bytes_cpus, cpus),
+        ]);
+    }
+    table.render(width(), style(std::io::stdout().is_terminal()))
+}
