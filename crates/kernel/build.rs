@@ -28,6 +28,7 @@ fn main() -> Result<()> {
 
     let mut headers = vec![
         shared.join("wire.h"),
+        shared.join("capture.h"),
         shared.join("hist.h"),
         shared.join("others.h"),
         shared.join("tunnel.bpf.h"),

@@ -8,38 +8,7 @@ import capture
 import corpus
 import headers
 import tshark
-from headers import Packet
-
-
-def record(packet: Packet) -> dict:
-    """The columns that tshark has too."""
-    src_port, dst_port = packet.ports or (None, None)
-    icmp_type, icmp_code = packet.icmp or (None, None)
-    tcp = [packet.flags, packet.window, packet.seq, packet.ack] if packet.has_tcp else [None] * 4
-    return {
-        "ip_version": packet.version,
-        "src_ip": headers.text(packet.src),
-        "dst_ip": headers.text(packet.dst),
-        "src_port": src_port,
-        "dst_port": dst_port,
-        "icmp_type": icmp_type,
-        "icmp_code": icmp_code,
-        "icmp_id": packet.icmp_id,
-        "protocol": packet.protocol,
-        "vlan": packet.vlan,
-        "frame_len": packet.frame_len,
-        "ip_len": packet.ip_len,
-        "payload_len": packet.payload,
-        "l3_header_len": packet.l3_len,
-        "l4_header_len": packet.l4_len or None,
-        **dict(zip(("tcp_flags", "tcp_window", "tcp_seq", "tcp_ack"), tcp)),
-        "ip_id": packet.ip_id,
-        "ttl": packet.ttl,
-        "dscp": packet.tos >> 2,
-        "ecn": packet.tos & 3,
-        "fragment": packet.fragment,
-        "truncated": packet.truncated,
-    }
+from packets_check import PLACE, compare, record
 
 
 @unittest.skipUnless(shutil.which("tshark"), "there is no tshark")
@@ -59,9 +28,19 @@ class Tshark(unittest.TestCase):
                 continue
             self.assertIsNotNone(packet, number)
             ours = record(packet)
-            self.assertEqual(ours, {name: found[name] for name in ours}, number)
+            self.assertEqual({name: ours[name] for name in found}, found, number)
             compared += 1
         self.assertGreaterEqual(compared, 10_000)
+
+    def test_what_differs_is_told(self):
+        packets = [headers.parse(*frame) for frame in corpus.frames()[:50]]
+        ours = [record(packet) | {"gso_segments": 1} | dict.fromkeys(PLACE) for packet in packets if packet]
+        theirs = [packet and record(packet) for packet in packets]
+        self.assertEqual(compare(ours, packets, theirs), ([], len(ours)))
+        for column, value in (("ttl", 0), ("vlan", 7), ("truncated", None), ("cpu", 0), ("more", 1)):
+            found, _ = compare([ours[0] | {column: value}, *ours[1:]], packets, theirs)
+            self.assertTrue(found and column in found[0], column)
+        self.assertEqual(len(compare(ours[1:], packets, theirs)[0]), 1)
 
 
 if __name__ == "__main__":

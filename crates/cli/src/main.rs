@@ -5,6 +5,7 @@ mod account;
 mod anonymizing;
 mod args;
 mod batch;
+mod capture;
 mod child;
 mod clock;
 mod commands;

@@ -26,6 +26,7 @@ macro_rules! skeleton {
     };
 }
 
+mod capture;
 pub mod error;
 mod filter;
 pub mod floor;

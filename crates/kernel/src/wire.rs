@@ -43,6 +43,7 @@ macro_rules! plain_bytes {
 pub(crate) use plain_bytes;
 
 plain_bytes!(
+    capture_frame,
     drop_details,
     drop_event,
     drop_group,
@@ -53,7 +54,6 @@ plain_bytes!(
     filter_config,
     flow_key,
     flows_bucket,
-    flows_capture,
     flows_config,
     flows_counters,
     flows_entry,
@@ -118,6 +118,7 @@ mod tests {
 
     /// Structs that cross the boundary, by name and size in Rust.
     const LISTED: &[(&str, usize)] = &[
+        ("capture_frame", size_of::<capture_frame>()),
         ("drop_details", size_of::<drop_details>()),
         ("drop_event", size_of::<drop_event>()),
         ("drop_group", size_of::<drop_group>()),
@@ -128,7 +129,6 @@ mod tests {
         ("filter_config", size_of::<filter_config>()),
         ("flow_key", size_of::<flow_key>()),
         ("flows_bucket", size_of::<flows_bucket>()),
-        ("flows_capture", size_of::<flows_capture>()),
         ("flows_config", size_of::<flows_config>()),
         ("flows_counters", size_of::<flows_counters>()),
         ("flows_entry", size_of::<flows_entry>()),

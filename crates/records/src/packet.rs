@@ -6,10 +6,10 @@ use std::net::IpAddr;
 crate::record! {
     /// One packet at one hook. Headers of tunnels' insides are not looked at.
     pub struct Packet<'a> = "packet" {
-        time: Time as Time, "when the packet came to the hook";
-        interface: Option<&'a str> as Text, "name of the interface";
-        ifindex: u32 as Id, "its index in its namespace";
-        direction: &'a str as Text, "ingress (received) or egress (sent)";
+        time: Time as Time, "when the packet came to the hook, or was captured";
+        interface: Option<&'a str> as Text, "name of the interface; null in a capture";
+        ifindex: Option<u32> as Id, "its index in its namespace; null in a capture";
+        direction: Option<&'a str> as Text, "ingress (received) or egress (sent); null in a capture";
         src_ip: Option<IpAddr> as Address, "source address";
         dst_ip: Option<IpAddr> as Address, "destination address";
         src_port: Option<u16> as Id, "source port of TCP, UDP, UDP-Lite, SCTP or DCCP; null where there is none or it is not known (later fragments)";
@@ -36,8 +36,8 @@ crate::record! {
         fragment: Option<&'a str> as Text, "first or later; null where the packet is whole";
         truncated: bool as Bool, "true where the frame ends before its headers do: what was not reached is null or 0";
         gso_segments: u16 as Count, "packets that this one is on the wire; 1 where it is not a super-packet";
-        rx_queue: Option<u32> as Id, "receive queue; null at TC, where it is not known";
-        cpu: u32 as Id, "CPU of the hook";
+        rx_queue: Option<u32> as Id, "receive queue; null at TC, where it is not known, and in a capture";
+        cpu: Option<u32> as Id, "CPU of the hook; null in a capture";
     }
 }
 crate::plain_row!(Packet<'_>);

@@ -7,6 +7,7 @@ use super::serving::Serving;
 use super::values;
 use clap::Args;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// One record per packet that an interface receives or sends, with the fields of its headers
 ///
@@ -16,11 +17,14 @@ use std::ffi::OsString;
 #[derive(Debug, Args)]
 pub struct Packets {
     /// The interface, of our network namespace or that of --netns; repeatable, or separated by commas
-    #[arg(short, long, value_name = "NAME", env = "INTERFACE", required = true)]
+    #[arg(short, long, value_name = "NAME", env = "INTERFACE", required_unless_present = "read")]
     pub interface: Vec<String>,
     /// The network namespace: a name of /run/netns, a process id, or an inode
-    #[arg(long, value_name = "NAME|PID|INODE")]
+    #[arg(long, value_name = "NAME|PID|INODE", conflicts_with = "read")]
     pub netns: Option<String>,
+    /// Read a capture (pcap, pcapng) instead: its frames go through the same program, with the capture's times
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "command", "hook", "mode", "direction", "interval", "serve"])]
+    pub read: Option<PathBuf>,
     #[command(flatten)]
     pub attaching: Attaching,
     #[command(flatten)]

@@ -1,6 +1,8 @@
 //! `plumb packets`: one record per packet.
 
+mod capture;
 mod streaming;
+mod writer;
 
 use crate::anonymizing::Anonymizer;
 use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
@@ -27,13 +29,21 @@ const TIMER: Duration = Duration::from_millis(1);
 
 const LAYOUT: Layout = Layout { record: Packet::RECORD, columns: Packet::COLUMNS, shown: Shown::ALL };
 
-/// Plans, attaches, observes, concludes.
+/// Plans, attaches or reads, observes, concludes.
 pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, true, verbose)?;
-    let wanted = Wanted::of(&arguments.attaching)?;
     let config = config(arguments)?;
     let anonymizer = Anonymizer::open(arguments.anonymizing.anonymize.as_ref())?;
     support::require("packets")?;
+    match &arguments.read {
+        Some(path) => capture::run(&run, &config, &anonymizer, path),
+        None => live(&run, &config, &anonymizer, arguments),
+    }
+}
+
+/// Attaches, observes, concludes.
+fn live(run: &Run, config: &Config, anonymizer: &Anonymizer, arguments: &Arguments) -> Outcome<Exit> {
+    let wanted = Wanted::of(&arguments.attaching)?;
     let targets = target::resolve(&arguments.interface, arguments.netns.as_deref())?;
     let mut signals = Signals::install()?;
     let mut command = match run.command.as_slice() {
@@ -41,12 +51,12 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         command => Some(Beside::prepare(command)?),
     };
     let mut storage = Storage::new();
-    let packets = Packets::load(&mut storage, &config)?;
-    let mut outputs = Outputs::open(&run, LAYOUT)?;
+    let packets = Packets::load(&mut storage, config)?;
+    let mut outputs = Outputs::open(run, LAYOUT)?;
     outputs.serve(serving::open(&arguments.serving, vec![("packets".to_owned(), LAYOUT)])?);
     let programs = Programs { xdp: packets.xdp(), ingress: packets.ingress(), egress: packets.egress() };
     let hooked = wanted.attach(targets, programs)?;
-    let mut view = View::new(&run, &anonymizer, hooked, outputs);
+    let mut view = View::new(run, anonymizer, hooked, outputs);
     view.begin("Packets", &packets.facts(), config.ring_bytes(), &config.filter, &mut command)?;
     let seen = streaming::observe(&packets, &mut view, &mut signals, &mut command)?;
     if let Some(command) = &mut command {
@@ -70,6 +80,7 @@ fn config(arguments: &Arguments) -> Outcome<Config> {
             Some(WakeupWord::Busy) => Wakeup::Busy,
             Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
         },
+        capture: arguments.read.is_some(),
         drop: false,
     })
 }

@@ -13,7 +13,6 @@ use crate::{account, text};
 use plumb_kernel::others::Other;
 use plumb_kernel::session::Attached;
 use plumb_kernel::support;
-use plumb_records::column::Time;
 use plumb_records::filter::Filter;
 use plumb_records::ledger::Ledger;
 use plumb_records::packet::PacketOther;
@@ -73,11 +72,6 @@ impl<'a> View<'a> {
     pub fn look(&mut self) -> bool {
         self.hooked.look().iter().for_each(text::note);
         self.hooked.targets.none_left()
-    }
-
-    /// When a moment was, in the world's time.
-    pub fn time(&self, monotonic_ns: u64) -> Time {
-        Moment(monotonic_ns).time(self.clock_offset)
     }
 
     /// A probe's account until `end`, with what was written and what it cost.

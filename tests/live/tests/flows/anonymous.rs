@@ -1,7 +1,7 @@
 //! Flows of a capture under other addresses.
 
-use super::captures::{corpus, text};
 use anyhow::{Context, Result, ensure};
+use plumb_live::features::{corpus, text};
 use plumb_live::{Plumb, TestResult};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -308,17 +308,14 @@ static __always_inline void flows_see(struct arrival *a, int kind, __u32 ifindex
 	flows_take(count, a, ifindex);
 }
 
-/* Frames of a capture come by test runs, which have neither its time nor its lengths. */
 static __always_inline void flows_from_capture(struct arrival *a)
 {
-	struct flows_capture *capture;
-	__u32 zero = 0;
+	const struct capture_frame *captured = capture_frame();
 
-	capture = bpf_map_lookup_elem(&flows_capture, &zero);
-	if (!capture)
+	if (!captured)
 		return;
-	a->now = capture->time_ns;
-	a->frame.length = capture->length;
+	a->now = captured->time_ns;
+	a->frame.length = captured->length;
 }
 
 SEC("xdp.frags")

@@ -218,12 +218,6 @@ struct flows_bucket {
 };
 _Static_assert(sizeof(struct flows_bucket) == 64, "one cache line");
 
-/* Time and length of a frame that is not received but read from a capture. */
-struct flows_capture {
-	__u64 time_ns;
-	__u64 length; /* as it was on the wire: the capture may have cut it */
-};
-
 struct flows_config {
 	__u64 idle_ns;
 	__u64 active_ns;
@@ -236,7 +230,7 @@ struct flows_config {
 	__u32 firsts;	     /* first packets that are kept */
 	__u32 verdict;	     /* of XDP; benches drop */
 	__u8 tcp_close;	     /* flows end with their connection */
-	__u8 capture;	     /* time and length come from struct flows_capture */
+	__u8 capture;	     /* time and length come from struct capture_frame */
 	__u8 wakeup;	     /* enum wakeup_mode */
 	__u8 kernel_context; /* see xdp_length */
 	__u8 _pad[8];

@@ -12,14 +12,14 @@ pub use config::Config;
 pub use counters::Counters;
 pub use entry::Entry;
 
+use crate::capture::Captured;
 use crate::error::Error;
 use crate::mapped::Mapped;
 use crate::others::{self, Other};
 use crate::ring::{Ring, Wakeup};
 use crate::session::{self, Attached, Storage};
-use crate::wire::{flows_capture, plain_bytes};
+use crate::wire::plain_bytes;
 use crate::{filter, support, sys};
-use libbpf_rs::ProgramInput;
 use skeleton::{FlowsSkel, FlowsSkelBuilder, OpenFlowsSkel};
 use std::os::fd::{AsFd, BorrowedFd};
 use table::{Over, Table, Timeouts};
@@ -58,7 +58,8 @@ pub struct Flows<'obj> {
     table: Table,
     counters: Mapped,
     control: Mapped,
-    capture: Mapped,
+    capture: Captured,
+    captured: bool,
     timeouts: Timeouts,
     wakeup: Wakeup,
 }
@@ -78,7 +79,8 @@ impl<'obj> Flows<'obj> {
             table: Table::new(&maps.flows_buckets, &maps.flows_entries, config.entry_bytes())?,
             counters: Mapped::new(&maps.flows_counts, false)?,
             control: Mapped::new(&maps.flows_control, true)?,
-            capture: Mapped::new(&maps.flows_capture, true)?,
+            capture: Captured::new(&maps.capture_frames)?,
+            captured: config.capture,
             timeouts: Timeouts { idle_ns: wire.idle_ns, linger_ns: config.linger.map(|_| wire.linger_ns) },
             wakeup: config.wakeup,
             skel,
@@ -95,14 +97,15 @@ impl<'obj> Flows<'obj> {
         (self.skel.progs.flows_ingress.as_fd(), self.skel.progs.flows_egress.as_fd())
     }
 
-    /// The kernel's ids and sizes of the programs, XDP's first.
-    pub fn facts(&self) -> [Attached; 3] {
+    /// The kernel's ids and sizes of the programs that are loaded: XDP's first, of a capture it alone.
+    pub fn facts(&self) -> Vec<Attached> {
         let progs = &self.skel.progs;
-        [
-            session::attached("xdp", "xdp", &progs.flows_xdp),
-            session::attached("ingress", "tc", &progs.flows_ingress),
-            session::attached("egress", "tc", &progs.flows_egress),
-        ]
+        let mut facts = vec![session::attached("xdp", "xdp", &progs.flows_xdp)];
+        if !self.captured {
+            facts.push(session::attached("ingress", "tc", &progs.flows_ingress));
+            facts.push(session::attached("egress", "tc", &progs.flows_egress));
+        }
+        facts
     }
 
     /// A reader of the flows and segments that packets ended.
@@ -147,16 +150,9 @@ impl<'obj> Flows<'obj> {
         others::read(&self.skel.maps.frame_others, counters.passed_over + counters.malformed)
     }
 
-    /// Puts a frame of a capture through the program (BPF_PROG_TEST_RUN): its time in ns, its length on the wire, and the
-    /// bytes that the capture has of it, at least 14.
+    /// Puts a frame of a capture through the program: see [`Captured::run`].
     pub fn run(&self, time_ns: u64, length: u32, frame: &[u8]) -> Result<(), Error> {
-        let moment = flows_capture { time_ns, length: u64::from(length) };
-        self.capture.write(0, 0, bytemuck::bytes_of(&moment));
-        let input = ProgramInput { data_in: Some(frame), ..ProgramInput::default() };
-        match self.skel.progs.flows_xdp.test_run(input) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(session::failed("cannot run the program on a frame".into(), &error)),
-        }
+        self.capture.run(&self.skel.progs.flows_xdp, time_ns, length, frame)
     }
 }
 
@@ -166,6 +162,10 @@ pub fn quiesce() {
 }
 
 fn configure(open: &mut OpenFlowsSkel<'_>, config: &Config) -> libbpf_rs::Result<()> {
+    if config.capture {
+        open.progs.flows_ingress.set_autoload(false);
+        open.progs.flows_egress.set_autoload(false);
+    }
     let maps = &mut open.maps;
     let buckets = config.buckets();
     maps.flows_buckets.set_max_entries(buckets)?;

@@ -4,6 +4,7 @@
 #ifndef PLUMB_FLOWS_STATE_BPF_H
 #define PLUMB_FLOWS_STATE_BPF_H
 
+#include "capture.bpf.h"
 #include "filter.bpf.h"
 #include "flows.h"
 #include "frame.bpf.h"
@@ -52,14 +53,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct flows_counters);
 } flows_counts SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct flows_capture);
-} flows_capture SEC(".maps");
 
 /* What of an entry this level has, in bytes. */
 static __always_inline __u32 entry_size(void)

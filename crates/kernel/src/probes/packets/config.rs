@@ -18,13 +18,22 @@ pub struct Config {
     pub ring_size: Option<u32>,
     /// How records are consumed.
     pub wakeup: Wakeup,
+    /// Frames come from a capture, with their times.
+    pub capture: bool,
     /// Drop packets once they are recorded, so that what recording costs can be measured.
     pub drop: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { filter: Filter::default(), sample: 1, ring_size: None, wakeup: Wakeup::Adaptive, drop: false }
+        Self {
+            filter: Filter::default(),
+            sample: 1,
+            ring_size: None,
+            wakeup: Wakeup::Adaptive,
+            capture: false,
+            drop: false,
+        }
     }
 }
 
@@ -62,10 +71,10 @@ impl Config {
             sample: self.sample,
             wakeup: wakeup.0 as u8,
             drop: self.drop.into(),
+            capture: self.capture.into(),
             // What it gives is memory of the kernel, which takes CAP_PERFMON to read.
             kernel_context: (support::has_function("bpf_cast_to_kern_ctx") && support::lacking().is_none())
                 .into(),
-            ..packets_config::default()
         }
     }
 }

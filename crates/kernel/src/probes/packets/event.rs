@@ -46,23 +46,30 @@ impl Event {
         u32::from(self.raw.known) & what.0 != 0
     }
 
-    /// CLOCK_MONOTONIC, in nanoseconds.
+    /// CLOCK_MONOTONIC, or the capture's own time, in nanoseconds.
     pub fn monotonic_ns(&self) -> u64 {
         self.raw.time_ns
     }
 
-    /// Index of the interface in its namespace.
-    pub fn ifindex(&self) -> u32 {
-        self.raw.ifindex
+    fn is_at(&self, hook: packets_hook) -> bool {
+        u32::from(self.raw.hook) == hook.0
     }
 
-    /// Which way it goes.
-    pub fn direction(&self) -> Direction {
-        if u32::from(self.raw.hook) == packets_hook::PACKETS_EGRESS.0 {
-            Direction::Egress
-        } else {
-            Direction::Ingress
-        }
+    /// It was read from a capture: where it was is not known.
+    fn is_captured(&self) -> bool {
+        self.is_at(packets_hook::PACKETS_CAPTURE)
+    }
+
+    /// Index of the interface in its namespace; `None` in a capture.
+    pub fn ifindex(&self) -> Option<u32> {
+        (!self.is_captured()).then_some(self.raw.ifindex)
+    }
+
+    /// Which way it goes; `None` in a capture.
+    pub fn direction(&self) -> Option<Direction> {
+        let way =
+            if self.is_at(packets_hook::PACKETS_EGRESS) { Direction::Egress } else { Direction::Ingress };
+        (!self.is_captured()).then_some(way)
     }
 
     /// Addresses, ports and protocol.
@@ -164,14 +171,14 @@ impl Event {
         self.raw.segments
     }
 
-    /// Receive queue; `None` at TC.
+    /// Receive queue; `None` at TC and in a capture.
     pub fn rx_queue(&self) -> Option<u32> {
-        (u32::from(self.raw.hook) == packets_hook::PACKETS_XDP.0).then_some(self.raw.rx_queue)
+        self.is_at(packets_hook::PACKETS_XDP).then_some(self.raw.rx_queue)
     }
 
-    /// CPU of the hook.
-    pub fn cpu(&self) -> u32 {
-        self.raw.cpu
+    /// CPU of the hook; `None` in a capture.
+    pub fn cpu(&self) -> Option<u32> {
+        (!self.is_captured()).then_some(self.raw.cpu)
     }
 }
 
@@ -197,6 +204,8 @@ mod tests {
         assert_eq!((echo.icmp(), echo.icmp_id()), (Some((8, 0)), Some(7)));
         assert_eq!(event(ICMP, whole, |raw| raw.icmp_type = 3).icmp_id(), None);
         assert_eq!(event(17, whole, |raw| raw.hook = 1).rx_queue(), Some(0));
+        let captured = event(17, whole, |raw| raw.hook = 4);
+        assert_eq!((captured.direction(), captured.ifindex(), captured.rx_queue()), (None, None, None));
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod event;
 pub use config::Config;
 pub use event::{Event, Fragment, Tcp};
 
+use crate::capture::Captured;
 use crate::error::Error;
 use crate::mapped::Mapped;
 use crate::others::{self, Other};
@@ -36,6 +37,8 @@ pub struct Packets<'obj> {
     skel: Box<PacketsSkel<'obj>>,
     counters: Mapped,
     control: Mapped,
+    capture: Captured,
+    captured: bool,
     wakeup: Wakeup,
     undecoded: Cell<u64>,
 }
@@ -51,7 +54,16 @@ impl<'obj> Packets<'obj> {
         let skel = Box::new(session::load(PROBE, open)?);
         let counters = Mapped::new(&skel.maps.packets_counts, false)?;
         let control = Mapped::new(&skel.maps.packets_control, true)?;
-        Ok(Self { skel, counters, control, wakeup: config.wakeup, undecoded: Cell::new(0) })
+        let capture = Captured::new(&skel.maps.capture_frames)?;
+        Ok(Self {
+            skel,
+            counters,
+            control,
+            capture,
+            captured: config.capture,
+            wakeup: config.wakeup,
+            undecoded: Cell::new(0),
+        })
     }
 
     /// The program for XDP.
@@ -69,14 +81,15 @@ impl<'obj> Packets<'obj> {
         self.skel.progs.packets_egress.as_fd()
     }
 
-    /// The kernel's ids and sizes of the programs.
-    pub fn facts(&self) -> [Attached; 3] {
+    /// The kernel's ids and sizes of the programs that are loaded: XDP's first, of a capture it alone.
+    pub fn facts(&self) -> Vec<Attached> {
         let progs = &self.skel.progs;
-        [
-            session::attached("packets", "xdp", &progs.packets_xdp),
-            session::attached("packets ingress", "tc", &progs.packets_ingress),
-            session::attached("packets egress", "tc", &progs.packets_egress),
-        ]
+        let mut facts = vec![session::attached("packets", "xdp", &progs.packets_xdp)];
+        if !self.captured {
+            facts.push(session::attached("packets ingress", "tc", &progs.packets_ingress));
+            facts.push(session::attached("packets egress", "tc", &progs.packets_egress));
+        }
+        facts
     }
 
     /// A reader of the records.
@@ -91,10 +104,12 @@ impl<'obj> Packets<'obj> {
 
     /// The account so far: `records`, `duration_ns`, the costs and what the output lost are the caller's to fill in.
     pub fn ledger(&self) -> Ledger {
-        let programs = [self.xdp(), self.ingress(), self.egress()];
-        let facts = programs.map(|program| sys::program_facts(program).unwrap_or_default());
-        let run_time: u64 = facts.iter().map(|fact| fact.run_time_ns).sum();
-        let runs: u64 = facts.iter().map(|fact| fact.runs).sum();
+        let mut programs = vec![self.xdp()];
+        if !self.captured {
+            programs.extend([self.ingress(), self.egress()]);
+        }
+        let facts = programs.into_iter().map(|program| sys::program_facts(program).unwrap_or_default());
+        let (run_time, runs) = facts.fold((0, 0), |sum, fact| (sum.0 + fact.run_time_ns, sum.1 + fact.runs));
         let mut ledger = Ledger { cost_bpf_ns: (runs > 0).then_some(run_time), ..Ledger::default() };
         for bank in self.banks() {
             ledger.seen += bank.seen;
@@ -116,6 +131,11 @@ impl<'obj> Packets<'obj> {
         others::read(&self.skel.maps.frame_others, passed_over)
     }
 
+    /// Puts a frame of a capture through the program: see [`Captured::run`].
+    pub fn run(&self, time_ns: u64, length: u32, frame: &[u8]) -> Result<(), Error> {
+        self.capture.run(&self.skel.progs.packets_xdp, time_ns, length, frame)
+    }
+
     fn banks(&self) -> impl Iterator<Item = packets_counters> + '_ {
         (0..self.counters.banks()).filter_map(|cpu| self.counters.read(cpu, 0))
     }
@@ -123,6 +143,10 @@ impl<'obj> Packets<'obj> {
 
 /// Sizes the maps and writes the read-only data.
 fn configure(open: &mut OpenPacketsSkel<'_>, config: &Config) -> libbpf_rs::Result<()> {
+    if config.capture {
+        open.progs.packets_ingress.set_autoload(false);
+        open.progs.packets_egress.set_autoload(false);
+    }
     let cpus = num_possible_cpus()? as u32;
     open.maps.packets_counts.set_max_entries(cpus)?;
     open.maps.packets_ring.set_max_entries(config.ring_bytes())?;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A record per packet, at XDP and at TC both ways. Packets go on unchanged. */
+#include "capture.bpf.h"
 #include "frame.bpf.h"
 #include "filter.bpf.h"
 #include "others.bpf.h"
@@ -140,6 +141,17 @@ static __always_inline void packets_take(const struct frame *frame, enum frame_k
 	packets_emit(frame, place, counters);
 }
 
+static __always_inline void packets_from_capture(struct frame *frame, struct place *place)
+{
+	const struct capture_frame *captured = capture_frame();
+
+	place->hook = PACKETS_CAPTURE;
+	if (!captured)
+		return;
+	place->now = captured->time_ns;
+	frame->length = captured->length;
+}
+
 SEC("xdp.frags")
 int packets_xdp(struct xdp_md *ctx)
 {
@@ -149,6 +161,8 @@ int packets_xdp(struct xdp_md *ctx)
 
 	place.ifindex = ctx->ingress_ifindex;
 	place.rx_queue = ctx->rx_queue_index;
+	if (config.capture)
+		packets_from_capture(&frame, &place);
 	packets_take(&frame, kind, &place);
 	return config.drop ? XDP_DROP : XDP_PASS;
 }

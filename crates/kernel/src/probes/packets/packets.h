@@ -9,6 +9,7 @@ enum packets_hook {
 	PACKETS_XDP = 1,
 	PACKETS_INGRESS = 2,
 	PACKETS_EGRESS = 3,
+	PACKETS_CAPTURE = 4, /* none: the frame is of a capture, and its place is not known */
 };
 
 /* What else is known of a packet, and what its headers were like. */
@@ -23,7 +24,7 @@ enum packets_known {
 
 /* One packet. */
 struct packet_event {
-	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 time_ns; /* CLOCK_MONOTONIC, or the capture's own */
 	struct flow_key flow;
 	__u32 sequence;
 	__u32 ack;
@@ -70,7 +71,7 @@ struct packets_config {
 	__u8 wakeup;	     /* enum wakeup_mode */
 	__u8 drop;	     /* instead of letting packets pass: to measure what observing costs */
 	__u8 kernel_context; /* the kernel gives its xdp_buff: bpf_cast_to_kern_ctx, 6.2 */
-	__u8 _pad;
+	__u8 capture;	     /* time and length come from struct capture_frame */
 };
 
 #endif
