@@ -116,7 +116,7 @@ struct {
 /* Whether headers may go on where direct access does not reach. */
 static __always_inline int frame_is_cut(const struct frame *frame, enum frame_kind kind)
 {
-	return kind != FRAME_IP || frame->headers.bits & HEADERS_TRUNCATED;
+	return kind != FRAME_IP || frame->headers.bits & (HEADERS_TRUNCATED | HEADERS_NO_OPTIONS);
 }
 
 static __always_inline void frame_clear(struct frame *frame, __u32 length, __u16 vlan)

@@ -89,8 +89,9 @@ struct transport {
 enum headers_bits {
 	HEADERS_FIRST_FRAGMENT = 1 << 0,
 	HEADERS_LATER_FRAGMENT = 1 << 1,
-	HEADERS_TRUNCATED = 1 << 2, /* a header is not whole */
-	HEADERS_ID = 1 << 3,	    /* ip_id is there */
+	HEADERS_TRUNCATED = 1 << 2,  /* a header is not whole */
+	HEADERS_ID = 1 << 3,	     /* ip_id is there */
+	HEADERS_NO_OPTIONS = 1 << 4, /* a SYN's options are not whole */
 };
 
 /* What headers say beyond the key of their flow. Functions that take a null one leave it out, and the
@@ -222,6 +223,8 @@ static __always_inline void read_syn(const struct cursor *c, __u32 at, __u32 end
 {
 	__u8 option[4];
 
+	if (at < end && cursor_read(c, end - 1, option, 1))
+		more->bits |= HEADERS_NO_OPTIONS;
 	for (int i = 0; i < TCP_OPTIONS / 2; i++) {
 		if (at >= end || cursor_read(c, at, option, 1) || option[0] == TCP_OPTION_END)
 			return;

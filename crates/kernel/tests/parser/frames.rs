@@ -1,11 +1,17 @@
 //! Frames of every kind that the parser knows, whole, mutated and cut short; the same for the same seed.
 
-use etherparse::{IpNumber, PacketBuilder, PacketBuilderStep, VlanId};
+use etherparse::{
+    Ethernet2Header, IpHeaders, IpNumber, PacketBuilder, PacketBuilderStep, VlanHeader, VlanId,
+};
 
 /// splitmix64: enough randomness for mutations, and the same everywhere.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -13,11 +19,11 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
@@ -27,86 +33,24 @@ pub(crate) struct Frames(Random);
 
 impl Frames {
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self(Random(seed))
-    }
-
-    fn tagged(&mut self) -> PacketBuilderStep<etherparse::Ethernet2Header> {
-        PacketBuilder::ethernet2([2; 6], [4; 6])
+        Self(Random::seeded(seed))
     }
 
     fn whole(&mut self) -> Vec<u8> {
         let random = &mut self.0;
-        let payload = vec![0x5a; random.below(40)];
-        let inner = match random.below(6) {
-            0 => Some((4789, vxlan(random))),
-            1 => Some((6081, geneve(random))),
-            _ => None,
-        };
-        let (kind, tags, v6) = (random.below(7), random.below(3), random.one_in(2));
-        let ports = (random.next() as u16, random.next() as u16);
-        let flags = random.next();
+        let (tags, v6, extension) = (random.below(3), random.one_in(2), random.below(5));
         let addresses: [u8; 32] = std::array::from_fn(|_| random.next() as u8);
-        let (extension, gre) = (random.below(5), gre(random));
-        let ethernet = self.tagged();
-        let mut frame = Vec::new();
-        macro_rules! finish {
-            ($network:expr) => {
-                match (kind, &inner) {
-                    (0, _) => {
-                        let mut step = $network.tcp(ports.0, ports.1, 1, 2);
-                        if flags & 1 == 1 {
-                            step = step.syn();
-                        }
-                        if flags & 2 == 2 {
-                            step = step.ack(9);
-                        }
-                        if flags & 4 == 4 {
-                            step = step.psh().fin();
-                        }
-                        step.write(&mut frame, &payload).expect("a vector takes all");
-                    }
-                    (1, _) => $network.write(&mut frame, IpNumber(47), &gre).expect("a vector takes all"),
-                    (2, _) => {
-                        $network.write(&mut frame, IpNumber(4), &ip_inside(4)).expect("a vector takes all")
-                    }
-                    (3, _) => {
-                        $network.write(&mut frame, IpNumber(41), &ip_inside(6)).expect("a vector takes all")
-                    }
-                    (4, _) => $network
-                        .write(&mut frame, IpNumber(132), &[ports.0 as u8, 1, 2, 3, 4, 5, 6, 7])
-                        .expect("all"),
-                    (_, Some((port, inside))) => {
-                        $network.udp(ports.0, *port).write(&mut frame, inside).expect("a vector takes all");
-                    }
-                    _ => $network
-                        .udp(ports.0, ports.1)
-                        .write(&mut frame, &payload)
-                        .expect("a vector takes all"),
-                }
-            };
-        }
-        macro_rules! network {
-            ($link:expr) => {
-                if v6 {
-                    let (source, destination) = addresses.split_at(16);
-                    finish!($link.ipv6(
-                        source.try_into().expect("16"),
-                        destination.try_into().expect("16"),
-                        3
-                    ));
-                } else {
-                    let source = [addresses[0], addresses[1], addresses[2], addresses[3]];
-                    finish!($link.ipv4(source, [addresses[4], addresses[5], addresses[6], addresses[7]], 3));
-                }
-            };
-        }
+        let (number, inside) = transport(random, v6);
         let vlan =
             VlanId::try_new(u16::from_ne_bytes([addresses[8], addresses[9]]) & 0xfff).expect("12 bits");
-        match tags {
-            0 => network!(ethernet),
-            1 => network!(ethernet.single_vlan(vlan)),
-            _ => network!(ethernet.double_vlan(vlan, VlanId::ZERO)),
-        }
+        let ethernet = PacketBuilder::ethernet2([2; 6], [4; 6]);
+        let step = match tags {
+            0 => network(ethernet, v6, &addresses),
+            1 => network(ethernet.single_vlan(vlan), v6, &addresses),
+            _ => network(ethernet.double_vlan(vlan, VlanId::ZERO), v6, &addresses),
+        };
+        let mut frame = Vec::new();
+        step.write(&mut frame, IpNumber(number), &inside).expect("a vector takes all");
         if v6 && extension > 0 {
             extend(&mut frame, 14 + tags * 4, extension);
         }
@@ -115,6 +59,84 @@ impl Frames {
         }
         frame
     }
+}
+
+/// A builder's step that an IP header may follow.
+trait Link {
+    fn v4(self, source: [u8; 4], destination: [u8; 4]) -> PacketBuilderStep<IpHeaders>;
+    fn v6(self, source: [u8; 16], destination: [u8; 16]) -> PacketBuilderStep<IpHeaders>;
+}
+
+macro_rules! link {
+    ($($step:ty),*) => { $(
+        impl Link for PacketBuilderStep<$step> {
+            fn v4(self, source: [u8; 4], destination: [u8; 4]) -> PacketBuilderStep<IpHeaders> {
+                self.ipv4(source, destination, 3)
+            }
+
+            fn v6(self, source: [u8; 16], destination: [u8; 16]) -> PacketBuilderStep<IpHeaders> {
+                self.ipv6(source, destination, 3)
+            }
+        }
+    )* };
+}
+link!(Ethernet2Header, VlanHeader);
+
+fn network(link: impl Link, v6: bool, addresses: &[u8; 32]) -> PacketBuilderStep<IpHeaders> {
+    if v6 {
+        let (source, destination) = addresses.split_at(16);
+        link.v6(source.try_into().expect("16"), destination.try_into().expect("16"))
+    } else {
+        let [a, b, c, d, e, f, g, h, ..] = *addresses;
+        link.v4([a, b, c, d], [e, f, g, h])
+    }
+}
+
+/// An IP protocol, and what comes behind the IP header.
+fn transport(random: &mut Random, v6: bool) -> (u8, Vec<u8>) {
+    let payload = vec![0x5a; random.below(40)];
+    let ports = random.next().to_ne_bytes();
+    match random.below(10) {
+        0 => (6, [&ports[..4], &tcp(random), &payload].concat()),
+        1 => (47, gre(random)),
+        2 => (4, ip_inside(4)),
+        3 => (41, ip_inside(6)),
+        4 => (132, [&ports[..], &[0; 4], &payload].concat()),
+        5 => (33, [&ports[..], &payload].concat()),
+        6 => (136, [&ports[..4], &udp(8), &payload].concat()),
+        7 => (if v6 { 58 } else { 1 }, icmp(random, v6, &payload)),
+        8 => {
+            let (port, inside) =
+                if random.one_in(2) { (4789_u16, vxlan(random)) } else { (6081, geneve(random)) };
+            (17, [&ports[..2], &port.to_be_bytes(), &udp(8 + inside.len()), &inside].concat())
+        }
+        _ => (17, [&ports[..4], &udp(8 + payload.len()), &payload].concat()),
+    }
+}
+
+/// The header behind the ports, with any flags; a SYN's options among them.
+fn tcp(random: &mut Random) -> Vec<u8> {
+    let options: &[u8] = match random.below(4) {
+        0 => &[2, 4, 5, 0xb4, 1, 3, 3, 7],
+        1 => &[1, 3, 3, 14, 4, 2, 2, 4, 2, 0, 0, 0],
+        2 => &[8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0],
+        _ => &[],
+    };
+    let numbers = [random.next().to_ne_bytes(), random.next().to_ne_bytes()].concat();
+    let offset = (5 + options.len() as u8 / 4) << 4;
+    let flags = random.next().to_ne_bytes();
+    [&numbers[..8], &[offset | flags[0] & 0x0f, flags[1]], &numbers[8..14], options].concat()
+}
+
+fn udp(length: usize) -> [u8; 4] {
+    let [high, low] = (length as u16).to_be_bytes();
+    [high, low, 0, 0]
+}
+
+fn icmp(random: &mut Random, v6: bool, payload: &[u8]) -> Vec<u8> {
+    let echo = if v6 { 128 } else { 8 };
+    let kind = if random.one_in(2) { echo } else { random.next() as u8 };
+    [&[kind, 0, 0, 0], &random.next().to_ne_bytes()[..4], payload].concat()
 }
 
 impl Iterator for Frames {

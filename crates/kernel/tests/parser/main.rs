@@ -1,11 +1,14 @@
 //! The kernel side's packet parser against etherparse, on well-formed, mutated and truncated frames.
 //!
 //! The parser is C for BPF; here the C compiler builds it for this machine with the address sanitizer, and frames go through a
-//! pipe. So it needs no privileges, and half a million frames take seconds.
+//! pipe. So it needs no privileges, and half a million frames take seconds. Both ways to read are tested: of kernel memory, as
+//! tracing programs do it, and of frames where they lie ([`direct`]).
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod direct;
 mod frames;
+mod headers;
 mod reference;
 
 use frames::Frames;
@@ -16,14 +19,15 @@ use std::process::{Child, Command, Stdio};
 
 const FRAMES: usize = 300_000;
 
-fn build(folder: &Path) -> Child {
+/// Builds and starts one of the programs beside this file.
+fn build(folder: &Path, source: &str) -> Child {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = folder.join("parser");
     let built = Command::new("cc")
         .args(["-g", "-O1", "-Wall", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize=alignment"])
         .args(["-fno-sanitize-recover=all", "-I"])
         .arg(here.join("../../bpf"))
-        .arg(here.join("tests/parser/host.c"))
+        .arg(here.join("tests/parser").join(source))
         .arg("-o")
         .arg(&program)
         .status()
@@ -35,7 +39,7 @@ fn build(folder: &Path) -> Child {
 #[test]
 fn agrees_with_etherparse() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut parser = build(folder.path());
+    let mut parser = build(folder.path(), "host.c");
     let (to, from) = (parser.stdin.take().expect("stdin"), parser.stdout.take().expect("stdout"));
     let writer = std::thread::spawn(move || {
         let mut to = BufWriter::new(to);
