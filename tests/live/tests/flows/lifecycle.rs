@@ -70,11 +70,14 @@ fn a_connection_ends_its_flow() -> TestResult {
     drop(server);
     let flows = wait_for_flows(&plumb, 1)?;
     let flow = flow(&flows, 6, 7003)?;
-    let want =
-        [("end_reason", 3), ("fwd_payload_bytes", 100_000), ("bwd_payload_bytes", 0), ("fwd_syn_count", 1)];
+    let want = [("end_reason", 3), ("bwd_payload_bytes", 0), ("fwd_syn_count", 1)];
     for (name, value) in want {
         ensure!(flow[name] == value, "{name} is {} and not {value}", flow[name]);
     }
+    // On a busy machine the end is sent twice now and then (a tail loss probe).
+    let again = flow["fwd_retrans_bytes"].as_u64();
+    let once = flow["fwd_payload_bytes"].as_u64().zip(again).map(|(all, again)| all - again);
+    ensure!(once == Some(100_000), "{flow}");
     ensure!(flow["conn_state"] == "SF" && flow["initiator_known"] == true, "{flow}");
     // A super-packet counts as its segments: no packet has more than the MTU of 1500.
     ensure!(flow["ip_len_max"].as_u64() <= Some(1500), "{}", flow["ip_len_max"]);

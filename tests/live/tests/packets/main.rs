@@ -6,6 +6,11 @@ mod bulk;
 mod captures;
 mod choices;
 mod fields;
+#[path = "../../../../crates/kernel/tests/parser/frames.rs"]
+mod frames;
+#[path = "../../../../crates/kernel/tests/parser/headers.rs"]
+mod headers;
 mod lifecycle;
 mod losses;
+mod mutated;
 mod scene;
