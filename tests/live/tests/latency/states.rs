@@ -4,10 +4,11 @@ use crate::journeys::{in_order, stages};
 use crate::mechanisms::with_readable;
 use crate::scene::{MESSAGE, Scene, seen};
 use anyhow::{Context, Result, ensure};
-use plumb_live::{Records, TestResult};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use plumb_live::{Records, TestResult, wait_for};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::time::Duration;
+use std::os::fd::AsFd;
 
 const TIMES: usize = 10;
 
@@ -31,6 +32,13 @@ fn hear(stream: &mut TcpStream, messages: usize) -> Result<()> {
     Ok(stream.read_exact(&mut vec![0; messages * MESSAGE])?)
 }
 
+/// Whether both ends have said their last: the socket is closed, though what it has can still be read.
+fn over(stream: &TcpStream) -> Result<bool> {
+    let mut asked = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    poll(&mut asked, PollTimeout::ZERO)?;
+    Ok(asked[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+}
+
 #[test]
 fn who_has_nothing_more_to_send_still_receives() -> TestResult {
     let scene = Scene::new()?;
@@ -51,7 +59,7 @@ fn who_has_nothing_more_to_send_still_receives() -> TestResult {
             // The connection is over before its last data is read.
             server.write_all(&[7; MESSAGE])?;
             drop(server);
-            std::thread::sleep(Duration::from_millis(5));
+            wait_for("the end of the connection", || over(&client))?;
             hear(&mut client, 1)?;
             received(&plumb.stop()?.records()?, 2 * TIMES + 1, 0)
         })
