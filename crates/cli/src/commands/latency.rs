@@ -22,7 +22,7 @@ use crate::{account, counted, tables, text};
 use counting::{Told, Ways};
 use groups::By;
 use plumb_kernel::probes::latency::irq::Irqs;
-use plumb_kernel::probes::latency::{Config, Latency, Mechanism};
+use plumb_kernel::probes::latency::{Config, Latency, Mechanism, Outcomes};
 use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::{Attached, Storage};
 use plumb_kernel::support;
@@ -30,6 +30,7 @@ use plumb_records::column::Shown;
 use plumb_records::filter::Filter;
 use plumb_records::interrupt::Irq;
 use plumb_records::latency::{Journey, Stage};
+use plumb_records::ledger::Ledger;
 use plumb_sinks::format::{Format, Layout};
 use plumb_sinks::text::units;
 use std::collections::BTreeSet;
@@ -38,6 +39,10 @@ use streaming::Writer;
 
 /// The word for what this ledger counts.
 const UNIT: &str = "packet";
+/// The IP protocols whose packets are followed: TCP and UDP.
+const FOLLOWED: [u8; 2] = [6, 17];
+/// What no hook sees.
+const NO_WIRE: &str = "time on the wire and in the device is in no stage: devices' time stamps are not read";
 /// How often a reader on a timer looks.
 const TIMER: Duration = Duration::from_millis(10);
 
@@ -46,7 +51,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let events = arguments.each.events;
     let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, events, verbose)?;
     let filter = filter(&arguments.filter)?;
-    check(arguments)?;
+    check(arguments, &filter)?;
     support::require("latency")?;
     if arguments.histogram && matches!(run.stdout, Stdout::Records(_)) {
         return Err(Failure::arguments("--histogram is a text, and standard output gets records")
@@ -90,6 +95,9 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         text::note(format_args!("groups: {} of histograms", units::bytes(asked.group_bytes()?)));
     }
     missing.iter().for_each(text::note);
+    if run.verbose || arguments.irq {
+        text::note(NO_WIRE);
+    }
     if skips_init {
         text::note(support::SKIPS_INIT);
     }
@@ -115,7 +123,7 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     if let Some(command) = &mut command {
         command.stop(signals.interrupted());
     }
-    groups::hint(&seen.ledger);
+    hint(&seen.ledger, &outcomes);
     let sentence = format!("{}; {}", text::sentence_about(UNIT, &seen.ledger), table::outcomes(&outcomes));
     account::close(&mut outputs, &run, &seen.ledger, sentence)?;
     Ok(account::exit(&run, &seen.ledger, seen.end))
@@ -162,8 +170,28 @@ fn title(hooks: &[Attached], filters: &[String]) -> String {
     format!("Packets with data over TCP and UDP, from hook to hook ({mechanisms}){kept}")
 }
 
+/// What would help where packets were lost, or found no room.
+fn hint(ledger: &Ledger, outcomes: &Outcomes) {
+    let tell = |packets: u64, what: &str| {
+        if packets > 0 {
+            text::note(format_args!("{} {what}", units::counted(packets, UNIT)));
+        }
+    };
+    tell(ledger.ungrouped, "found no room among the groups: a larger --groups or fewer --by keys would help");
+    tell(
+        ledger.lost_table_full,
+        "found no room in the tables: a larger --table-size, or --sample, would help",
+    );
+    // The rest is lost sight of, which the summary tells.
+    tell(
+        ledger.lost_kernel.saturating_sub(outcomes.strayed),
+        "found no room in the ring of --events, or were skipped by the kernel, as where a program interrupts \
+         itself: a larger --ring-size or a faster output would help the first",
+    );
+}
+
 /// Refuses what would have no effect.
-fn check(arguments: &Arguments) -> Outcome<()> {
+fn check(arguments: &Arguments, filter: &Filter) -> Outcome<()> {
     let output = &arguments.output;
     let file = output.output.as_ref().map(|output| output.format);
     if file == Some(Format::Pcapng) || output.format == Some(FormatWord::Pcapng) {
@@ -171,5 +199,30 @@ fn check(arguments: &Arguments) -> Outcome<()> {
             Failure::arguments("plumb latency captures no packets for pcapng").help("use json or csv")
         );
     }
+    if let Some(other) = filter.protocols.iter().find(|protocol| !FOLLOWED.contains(&protocol.0)) {
+        return Err(Failure::arguments(format!("plumb latency follows TCP and UDP, not {other}"))
+            .help("give --proto tcp, udp or neither"));
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+
+    /// A run that cannot see a packet says so rather than that none came.
+    #[test]
+    fn protocols_that_are_not_followed_are_bad_arguments() {
+        let checked = |words: &str| {
+            let words = ["plumb", "latency"].into_iter().chain(words.split_whitespace());
+            let Command::Latency(arguments) = Cli::try_parse_from(words).unwrap().command else { panic!() };
+            check(&arguments, &filter(&arguments.filter).unwrap())
+        };
+        assert!(checked("--proto tcp,17").is_ok() && checked("").is_ok());
+        for words in ["--proto icmp", "--proto tcp,47"] {
+            assert_eq!(checked(words).unwrap_err().exit, Exit::Arguments, "{words}");
+        }
+    }
 }

@@ -6,11 +6,9 @@ use crate::enrich::netns::{NetnsId, NetnsNames};
 use crate::failure::Outcome;
 use crate::plan::keys;
 use crate::plan::netns::Netns;
-use crate::text;
 use plumb_kernel::probes::latency::{Direction, Group, Hook, Key, Stage};
 use plumb_records::column::{Shown, Value};
 use plumb_records::latency::{Stage as Record, StageRow};
-use plumb_records::ledger::Ledger;
 use plumb_sinks::text::{events, human};
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -184,15 +182,5 @@ impl Names {
             },
             ..Record::default()
         }
-    }
-}
-
-/// What would help where groups found no room.
-pub fn hint(ledger: &Ledger) {
-    if ledger.ungrouped > 0 {
-        text::note(format_args!(
-            "{} packets found no room among the groups: a larger --groups or fewer --by keys would help",
-            ledger.ungrouped
-        ));
     }
 }

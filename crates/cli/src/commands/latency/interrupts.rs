@@ -1,5 +1,6 @@
 //! Interrupts, softirqs and NAPI polls, told below the stages.
 
+use super::table;
 use crate::clock::Span as Interval;
 use crate::counted::Since;
 use crate::failure::Outcome;
@@ -78,17 +79,18 @@ impl<'obj> Table<'obj> {
 
     /// The tables for people within `width`.
     pub fn render(&self, since: Since, style: Style, width: Option<usize>) -> String {
-        let mut out = String::new();
+        let (mut out, mut left_out) = (String::new(), Vec::new());
         let lines = times(&self.now, &self.before, since);
         if lines.is_empty() {
             out.push_str("\nNo interrupt and no softirq came.\n");
         } else {
-            out.push_str(&format!("\n{}", timed(&lines, style, width)));
+            out.push_str(&format!("\n{}", timed(&lines, style, width, &mut left_out)));
         }
         let napis = polls(&self.now, &self.before, since);
         if !napis.is_empty() {
-            out.push_str(&format!("\n{}", polled(&napis, style, width)));
+            out.push_str(&format!("\n{}", polled(&napis, style, width, &mut left_out)));
         }
+        out.push_str(&text::left_out(&left_out, width));
         out.push_str(&lost(&self.now.lost));
         out
     }
@@ -158,10 +160,10 @@ fn polls<'a>(now: &'a Interrupts, before: &Interrupts, since: Since) -> Vec<(&'a
     each.filter(|(_, polls)| polls.polls > 0).collect()
 }
 
-fn timed(lines: &[Times], style: Style, width: Option<usize>) -> String {
-    let mut heads = vec![Head::text("interrupts"), Head::number("number"), Head::text("name")];
-    heads.push(Head::number("times"));
-    heads.extend(Spread::NAMES.map(Head::number));
+fn timed(lines: &[Times], style: Style, width: Option<usize>, left_out: &mut Vec<String>) -> String {
+    let mut heads = vec![Head::text("interrupts").worth(5), Head::number("number").worth(3)];
+    heads.extend([Head::text("name").worth(5), Head::number("times").worth(2)]);
+    heads.extend(Spread::NAMES.map(|name| Head::number(name).worth(table::worth(name))));
     let mut table = Text::new(heads);
     let mut last = None;
     for line in lines {
@@ -179,10 +181,15 @@ fn timed(lines: &[Times], style: Style, width: Option<usize>) -> String {
         cells.extend(text::times(&times.spread()));
         table.row(cells);
     }
-    table.render(width, style)
+    table::rendered(&table, style, width, left_out)
 }
 
-fn polled(napis: &[(&Napi, Polls)], style: Style, width: Option<usize>) -> String {
+fn polled(
+    napis: &[(&Napi, Polls)],
+    style: Style,
+    width: Option<usize>,
+    left_out: &mut Vec<String>,
+) -> String {
     let mut heads = vec![Head::text("napi"), Head::number("number")];
     heads.extend(["polls", "packets", "packets/poll", "budget used up"].map(Head::number));
     let mut table = Text::new(heads);
@@ -195,7 +202,7 @@ fn polled(napis: &[(&Napi, Polls)], style: Style, width: Option<usize>) -> Strin
         cells.push(units::count(polls.exhausted).into());
         table.row(cells);
     }
-    table.render(width, style)
+    table::rendered(&table, style, width, left_out)
 }
 
 /// What is missing in the tables of the whole run, a line each.
@@ -246,12 +253,23 @@ mod tests {
     #[test]
     fn tables_name_what_they_hold() {
         let now = reading(&[5, 9], 7);
-        let style = Style { colour: false, unicode: false };
-        let text = timed(&times(&now, &now, Since::Ready), style, None)
-            + &polled(&polls(&now, &now, Since::Ready), style, None)
+        let (style, mut left_out) = (Style { colour: false, unicode: false }, Vec::new());
+        let text = timed(&times(&now, &now, Since::Ready), style, None, &mut left_out)
+            + &polled(&polls(&now, &now, Since::Ready), style, None, &mut left_out)
             + &lost(&Lost { irqs: 4, ..Lost::default() });
         for word in ["softirq wait", "NET_RX", "backlog", "2.0", "not counted: 4 handlers found no room"] {
             assert!(text.contains(word), "{word}: {text}");
         }
+    }
+
+    /// The same columns go as from the table of stages, and a line says which.
+    #[test]
+    fn a_narrow_terminal_keeps_median_and_99th_percentile() {
+        let (now, mut left_out) = (reading(&[5, 9], 7), Vec::new());
+        let style = Style { colour: false, unicode: false };
+        let text = timed(&times(&now, &now, Since::Ready), style, Some(50), &mut left_out);
+        let titles: Vec<&str> = text.lines().next().unwrap_or_default().split_whitespace().collect();
+        assert_eq!(titles, ["interrupts", "number", "name", "times", "p50", "p99"]);
+        assert_eq!(left_out, ["mean", "p90", "p99.9", "max"]);
     }
 }

@@ -11,6 +11,7 @@ use crate::outputs::Outputs;
 use crate::pipeline::{End, Observed, Seen, Stop, observe as run_loop};
 use crate::plan::Run;
 use crate::signals::Signals;
+use crate::text;
 use plumb_kernel::probes::latency::irq::{Irqs, Lost};
 use plumb_kernel::probes::latency::{Direction, Ended, Event, Latency, Outcomes};
 use plumb_kernel::ring::Ring;
@@ -28,6 +29,8 @@ pub struct Writer<'a> {
     clock_offset: i64,
     /// Hooks and times of the packet at hand.
     stages: Vec<(&'static str, u64)>,
+    /// Of the terminal.
+    columns: Option<usize>,
 }
 
 impl<'a> Writer<'a> {
@@ -39,7 +42,7 @@ impl<'a> Writer<'a> {
         clock_offset: i64,
     ) -> Self {
         let batch = Batch::new(run, waterfall::HEAD);
-        Self { run, outputs, batch, reasons, ready, clock_offset, stages: Vec::new() }
+        Self { run, outputs, batch, reasons, ready, clock_offset, stages: Vec::new(), columns: text::width() }
     }
 
     /// Writes packets until the run ends. Also the outputs, what became of the packets, and what interrupts were not seen.
@@ -109,8 +112,9 @@ impl<'a> Writer<'a> {
             uid: socket.map(|(uid, _)| uid),
             cgroup: socket.map(|(_, cgroup)| cgroup),
         };
-        self.batch
-            .write_with(&mut self.outputs, &journey, |out, style| waterfall::stages(out, &journey, style));
+        let columns = self.columns;
+        let waterfall = |out: &mut String, style| waterfall::stages(out, &journey, style, columns);
+        self.batch.write_with(&mut self.outputs, &journey, waterfall);
     }
 
     fn ledger(&self, latency: &Latency<'_>, end: Moment) -> Outcome<(Ledger, Outcomes)> {
@@ -139,6 +143,7 @@ impl Observed for Streaming<'_, '_, '_> {
     fn tick(&mut self, span: Span) -> Outcome<()> {
         let writer = &mut *self.writer.borrow_mut();
         let (ledger, _) = writer.ledger(self.latency, span.end)?;
+        writer.columns = text::width();
         writer.batch.tick(writer.run, &mut writer.outputs, ledger, span);
         Ok(())
     }

@@ -46,6 +46,11 @@ pub fn render(stages: &[Stage], style: Style, width: Option<usize>, left_out: &m
         }
         table.row(cells);
     }
+    rendered(&table, style, width, left_out)
+}
+
+/// A table within `width`. Titles of columns that have no room there are added to `left_out`, each once.
+pub fn rendered(table: &Table, style: Style, width: Option<usize>, left_out: &mut Vec<String>) -> String {
     let (out, titles) = table.render_telling(width, style);
     for title in titles {
         if !left_out.iter().any(|other| other == title) {
@@ -56,7 +61,7 @@ pub fn render(stages: &[Stage], style: Style, width: Option<usize>, left_out: &m
 }
 
 /// What a narrow terminal gives up last is worth most: how long it takes as a rule and at worst.
-fn worth(name: &str) -> u8 {
+pub fn worth(name: &str) -> u8 {
     match name {
         "p50" | "p99" => 4,
         "max" => 1,
