@@ -1,6 +1,7 @@
 //! What counting, timing and streaming cost an XDP program that drops.
 
 mod report;
+mod rival;
 mod ways;
 
 use super::{CPU, FLOWS, failed, progress};

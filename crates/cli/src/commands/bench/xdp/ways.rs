@@ -1,21 +1,20 @@
 //! The ways to drop packets that are compared: two floors, ours with this and that, and a rival.
 
 use super::super::{CPU, failed};
+use super::rival::Rival;
 use crate::failure::{Failure, Outcome};
 use crate::text::note;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use plumb_kernel::probes::flows::{self, Flows};
+use plumb_kernel::probes::packets::{self, Packets};
 use plumb_kernel::probes::xdp::{self, Action, Attachment, Config, Floor, Mode, Shared, Transport, Xdp};
 use plumb_kernel::ring::Ring;
 use plumb_kernel::session::Storage;
+use plumb_lab::Lab;
 use plumb_lab::flood::pin;
-use plumb_lab::{Lab, wait};
 use plumb_records::flow::Level;
 use std::cell::Cell;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -34,6 +33,8 @@ enum How {
     Ours(bool, Option<Transport>),
     /// `plumb flows` that drops, at a level.
     Flows(Level),
+    /// `plumb packets` that drops.
+    Packets,
     /// xdp-bench of xdp-tools.
     XdpBench,
 }
@@ -56,10 +57,8 @@ pub const FEATURES: &[Way] = &[
     Way { name: "flows-basic", how: How::Flows(Level::Basic) },
     Way { name: "flows-stats", how: How::Flows(Level::Stats) },
     Way { name: "flows-full", how: How::Flows(Level::Full) },
+    Way { name: "packets", how: How::Packets },
 ];
-
-/// How long a rival may take to start or to end.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Room for more flows than a bench offers.
 const TABLE: u32 = 1 << 18;
@@ -131,6 +130,7 @@ pub fn with<T>(
             Ok((worked?, Account::default()))
         }
         How::Flows(level) => flows(lab, &mut storage, level, work),
+        How::Packets => packets(lab, &mut storage, work),
         How::Ours(time, events) => {
             let config = Config { time, events, ..Config::of(Action::Drop) };
             let program = Xdp::load(&mut storage, &config, 0, None)?;
@@ -168,6 +168,50 @@ fn flows<T>(
     Ok((worked, Account { received: Some(packets), lost: Some(lost) }))
 }
 
+/// A record per packet, into a sink that decodes them and adds their lengths up.
+fn packets<T>(
+    lab: &Lab,
+    storage: &mut Storage,
+    work: impl FnOnce(&mut Running<'_>) -> Outcome<T>,
+) -> Outcome<(T, Account)> {
+    let (came, bytes) = (Cell::new(0_u64), Cell::new(0_u64));
+    let program = Packets::load(storage, &packets::Config { drop: true, ..packets::Config::default() })?;
+    let ring = program.ring(|event| {
+        came.set(came.get() + 1);
+        bytes.set(bytes.get() + u64::from(event.frame_length()));
+    })?;
+    let worked = streamed(lab, program.xdp(), Some(ring), work)?;
+    let ledger = program.ledger();
+    let none_came = came.get() > 0 && bytes.get() == 0;
+    if none_came || came.get() + ledger.lost_kernel + ledger.lost_user + ledger.passed_over != ledger.seen {
+        return Err(Failure::failed(format!(
+            "the records do not add up to the counted packets: {} {ledger:?}",
+            came.get()
+        )));
+    }
+    Ok((worked, Account { received: Some(came.get()), lost: Some(ledger.lost_kernel + ledger.lost_user) }))
+}
+
+/// Does `work` while a program drops and this thread reads its ring, where it has one, to the last record.
+fn streamed<T>(
+    lab: &Lab,
+    program: BorrowedFd<'_>,
+    ring: Option<Ring<'_>>,
+    work: impl FnOnce(&mut Running<'_>) -> Outcome<T>,
+) -> Outcome<T> {
+    // What is offered and dropped is on another CPU.
+    pin(reading_cpu()).map_err(failed)?;
+    let attached = attach(lab, program)?;
+    let mut running = Running { lab, ring };
+    let worked = work(&mut running)?;
+    drop(attached);
+    xdp::quiesce();
+    if let Some(mut ring) = running.ring {
+        ring.drain()?;
+    }
+    Ok(worked)
+}
+
 fn ours<T>(
     lab: &Lab,
     program: &Xdp<'_>,
@@ -181,18 +225,8 @@ fn ours<T>(
         came.set(came.get() + 1);
         bytes.set(bytes.get() + u64::from(event.length));
     };
-    // This thread reads; what is offered and dropped is on another CPU.
-    pin(reading_cpu()).map_err(failed)?;
     let ring = if events { Some(shared.reader(count)?) } else { None };
-    let attached = attach(lab, program.program())?;
-    let mut running = Running { lab, ring };
-    let worked = work(&mut running)?;
-    let Running { ring, .. } = running;
-    drop(attached);
-    xdp::quiesce();
-    if let Some(mut ring) = ring {
-        ring.drain()?;
-    }
+    let worked = streamed(lab, program.program(), ring, work)?;
     let counts = program.counts()?;
     let all = counts.iter().flatten();
     let (packets, size, lost) =
@@ -229,50 +263,4 @@ pub fn starts(lab: &Lab, rival: &Path, way: &Way) -> Outcome<bool> {
             Ok(false)
         }
     }
-}
-
-struct Rival(Child);
-
-impl Rival {
-    /// Starts it; `None` where it is not there or attaches nothing.
-    fn start(lab: &Lab, rival: &Path) -> Outcome<Option<Self>> {
-        let receiver = lab.receiver();
-        let mut command = Command::new(rival);
-        command.args(["drop", "-m", "native", receiver.interface]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let Ok(mut child) = receiver.spawn(&mut command) else { return Ok(None) };
-        let attached = wait::until("xdp-bench to attach", PATIENCE, || {
-            if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return Ok(Some(false));
-            }
-            Ok(occupied(lab)?.then_some(true))
-        });
-        let rival = Self(child);
-        match attached {
-            Ok(true) => Ok(Some(rival)),
-            Ok(false) | Err(_) => Ok(None),
-        }
-    }
-
-    fn end(mut self, lab: &Lab) -> Outcome<()> {
-        if let Ok(pid) = i32::try_from(self.0.id()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
-        }
-        let gone = wait::until("xdp-bench to end", PATIENCE, || {
-            Ok((!occupied(lab)? && matches!(self.0.try_wait(), Ok(Some(_)))).then_some(()))
-        });
-        gone.map_err(failed)
-    }
-}
-
-impl Drop for Rival {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn occupied(lab: &Lab) -> plumb_lab::Result<bool> {
-    let receiver = lab.receiver();
-    receiver.run(|| Ok(xdp::occupant(receiver.ifindex)?.is_some()))
 }
