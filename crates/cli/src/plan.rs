@@ -63,6 +63,15 @@ pub struct Run {
 }
 
 impl Run {
+    /// The formats of all outputs for programs.
+    pub fn formats(&self) -> impl Iterator<Item = Format> {
+        let stdout = match self.stdout {
+            Stdout::Records(format) => Some(format),
+            _ => None,
+        };
+        stdout.into_iter().chain(self.output.as_ref().map(|(output, _)| output.format))
+    }
+
     /// Resolves the shared flags. `events`: --events was given or is implied.
     pub fn resolve(observing: &Observing, events: bool, verbose: bool) -> Outcome<Self> {
         Self::of(&observing.ends, &observing.output, &observing.command, events, verbose)

@@ -1,6 +1,6 @@
 //! Interrupts, softirqs and NAPI polls beside the stages.
 
-use crate::scene::{Over, Scene, seen};
+use crate::scene::{Over, PORT, Scene, seen};
 use anyhow::{Context, Result, ensure};
 use plumb_kernel::session::Storage;
 use plumb_kernel::traffic::accept;
@@ -149,4 +149,24 @@ fn only_asked_for_it_is_there() -> TestResult {
     ensure!(counts.iter().all(|count| count.is_u64()), "{ledger}");
     ensure!(ledger["complete"] == counts.iter().all(|count| **count == 0), "{ledger}");
     Ok(())
+}
+
+/// What was asked for is all there, though the stages' records have no place in it.
+#[test]
+fn a_file_of_one_kind_has_interrupts() -> TestResult {
+    let scene = Scene::new()?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("irqs.csv");
+    seen(|| {
+        let (port, path) = (PORT.to_string(), file.to_str().context("a path")?);
+        let words = ["latency", "--irq", "--port", &port, "--mechanism", "tp_btf", "--strict", "-o", path];
+        let plumb = Plumb::new(&words)?.start()?;
+        scene.exchange(Over::Udp, false, EXCHANGES, Duration::ZERO)?;
+        let finished = plumb.stop()?;
+        ensure!(finished.status.success(), "{}: {}", finished.status, finished.stderr);
+        let text = std::fs::read_to_string(&file)?;
+        let heads = text.lines().next().context("a header line")?;
+        ensure!(heads.split(',').any(|name| name == "kind") && text.contains("NET_RX"), "{text}");
+        Ok(())
+    })
 }

@@ -14,6 +14,7 @@ use plumb_kernel::probes::latency::irq::{Irqs, Lost};
 use plumb_kernel::probes::latency::{Latency, Outcomes, Stage};
 use plumb_records::latency::{Stage as Record, StageRow};
 use plumb_records::ledger::Ledger;
+use plumb_sinks::format::Format;
 use plumb_sinks::text::{Ink, Style};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -80,6 +81,11 @@ impl<'a, 'obj> Ways<'a, 'obj> {
 }
 
 impl Ways<'_, '_> {
+    /// Whether any output takes records of stages: formats of one kind of records have those of --irq instead.
+    fn stages_have_a_place(&self) -> bool {
+        self.irqs.is_none() || self.run.formats().any(|format| format == Format::Json)
+    }
+
     /// The tables of a group, or of all packets. `left_out`: see [`table::render`].
     fn tables(
         &self,
@@ -146,7 +152,8 @@ impl Counted for Ways<'_, '_> {
 
     fn write(&mut self, stages: &[Stage], since: Since, span: Span) {
         let time = (since == Since::Interval).then(|| span.start.time(self.clock_offset));
-        for stage in stages {
+        let written = if self.stages_have_a_place() { stages } else { &[] };
+        for stage in written {
             let (from, to) = table::ends(stage);
             let record = Record {
                 time,
