@@ -30,8 +30,11 @@ const ROOM: usize = 4 << 20;
 const BLOCK_TIMEOUT: Duration = Duration::from_millis(10);
 /// How long a reader sleeps at most before it looks whether it is to end.
 const NAP: Duration = Duration::from_millis(50);
-/// How long a reader that is to end takes what still waits.
+/// How long a reader that is to end takes what still waits, at most.
 const REST: Duration = Duration::from_secs(5);
+/// And how long it waits for a block that is handed over late: a timer of the kernel does that, which comes when its CPU is
+/// free.
+const LATE: Duration = Duration::from_millis(300);
 
 /// How packets come to a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +81,8 @@ pub fn read(
     stop: &AtomicBool,
     ready: impl FnOnce() -> Result<()>,
 ) -> Result<Told> {
-    let end = End { stop, asked: None };
+    let late = if matches!(way, Way::Ring | Way::Libpcap) { LATE } else { Duration::ZERO };
+    let end = End { stop, asked: None, late };
     match way {
         Way::Recv => recv::read(interface, app, end, ready),
         Way::Ring => ring::read(interface, app, end, ready),
@@ -95,6 +99,7 @@ pub fn read(
 struct End<'a> {
     stop: &'a AtomicBool,
     asked: Option<Instant>,
+    late: Duration,
 }
 
 impl End<'_> {
@@ -104,7 +109,7 @@ impl End<'_> {
             return false;
         }
         let asked = *self.asked.get_or_insert_with(Instant::now);
-        !waiting || asked.elapsed() > REST
+        asked.elapsed() > if waiting { REST } else { self.late }
     }
 }
 

@@ -1,9 +1,12 @@
 //! `plumb bench` by itself: readers of packets at the same offered load.
 
+mod about;
+mod chart;
 mod contender;
 mod fit;
 mod load;
 mod once;
+mod page;
 mod row;
 mod text;
 mod verdict;
@@ -14,9 +17,11 @@ use crate::args::compare::Compare;
 use crate::failure::{Exit, Outcome};
 use crate::signals::Signals;
 use crate::text::note;
+use about::About;
 use contender::Contender;
 use load::Network;
 use once::Run;
+use page::Page;
 use plumb_kernel::support;
 use plumb_lab::Lab;
 use plumb_lab::traffic::Rate;
@@ -46,6 +51,7 @@ pub fn run(asked: &Compare) -> Outcome<Exit> {
     let contenders = contender::chosen(&asked.readers)?;
     support::require("lab")?;
     support::require("packets")?;
+    let page = asked.output.as_deref().map(Page::create).transpose()?;
     let signals = Signals::install()?;
     let lab = Lab::new().map_err(failed)?;
     let network = Network::new(&lab, asked)?;
@@ -59,6 +65,9 @@ pub fn run(asked: &Compare) -> Outcome<Exit> {
         warnings: row::warnings(&runs),
     };
     result.warnings.iter().for_each(note);
+    if let Some(page) = page {
+        page.write(&result, &About::of(asked))?;
+    }
     match asked.format {
         Report::Text => crate::commands::print(&text::text(&result)),
         Report::Json => {

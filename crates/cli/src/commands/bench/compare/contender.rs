@@ -43,7 +43,7 @@ static CONTENDERS: &[Contender] = &[
     reader("af_xdp", Way::AfXdp),
     reader("packets", Way::Packets),
     Contender { name: "flows", how: How::Flows, asked_or_not: true },
-    proof("proof_burns_20us", &["--burn", "20us"]),
+    proof("proof_burns_100us", &["--burn", "100us"]),
     proof("proof_drops_every_10th", &["--drop-every", "10"]),
 ];
 
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(names(&["flows"]), ["none", "flows"]);
         assert!(names(&[]).contains(&"af_packet_recv"));
         assert!(!names(&[]).iter().any(|name| name.starts_with("proof")));
-        assert_eq!(names(&["proof_burns_20us"]).len(), 2);
+        assert_eq!(names(&["proof_burns_100us"]).len(), 2);
         assert!(chosen(&["tcpdump".to_owned()]).is_err());
     }
 }

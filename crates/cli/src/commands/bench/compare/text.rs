@@ -11,40 +11,51 @@ use std::io::IsTerminal;
 pub fn text(result: &Result) -> String {
     let mut text = String::new();
     for rows in result.rows.chunk_by(|one, other| one.asked_per_s == other.asked_per_s) {
-        let asked = rows.first().and_then(|row| row.asked_per_s);
-        let rate = asked.map_or_else(|| "the highest rate".to_owned(), units::rate);
-        text += &format!("{rate} of {} bytes:\n", rows.first().map_or(0.0, |row| row.packet_bytes));
+        text += &format!("{}:\n", heading(rows));
         text += &readers(rows);
         text.push('\n');
     }
     if !result.fits.is_empty() {
-        text += "CPU time by a straight line through all rates; what 10 Gbit/s would need is a projection of it:\n";
+        text += &format!("{LINES}:\n");
         text += &lines(&result.fits);
     }
     text
 }
 
+/// The columns between the reader's name and whether its totals agree.
+pub const HEADS: [&str; 16] = [
+    "offered",
+    "lost",
+    "CPU/packet",
+    "min",
+    "max",
+    "of recv()",
+    "CPU",
+    "machine/packet",
+    "min",
+    "max",
+    "wake-ups",
+    "memory",
+    "delay p50",
+    "p99",
+    "p99.9",
+    "inside p50",
+];
+
+/// What stands above lines.
+pub const LINES: &str =
+    "CPU time by a straight line through all rates; what 10 Gbit/s would need is a projection of it";
+
+/// What stands above the rows of a rate.
+pub fn heading(rows: &[ReaderBench]) -> String {
+    let asked = rows.first().and_then(|row| row.asked_per_s);
+    let rate = asked.map_or_else(|| "The highest rate".to_owned(), units::rate);
+    format!("{rate} of {} bytes", rows.first().map_or(0.0, |row| row.packet_bytes))
+}
+
 fn readers(rows: &[ReaderBench]) -> String {
-    let heads = [
-        "offered",
-        "lost",
-        "CPU/packet",
-        "min",
-        "max",
-        "of recv()",
-        "CPU",
-        "machine/packet",
-        "min",
-        "max",
-        "wake-ups",
-        "memory",
-        "delay p50",
-        "p99",
-        "p99.9",
-        "inside p50",
-    ];
     let mut columns = vec![Head::text("reader")];
-    columns.extend(heads.map(Head::number));
+    columns.extend(HEADS.map(Head::number));
     columns.push(Head::text("totals"));
     let mut table = Table::new(columns);
     for row in rows {
@@ -60,7 +71,11 @@ pub fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
 
 /// A share of one CPU.
 pub fn share(value: f64) -> String {
-    if value < 0.01 { format!("{:.3}%", value * 100.0) } else { format!("{:.1}%", value * 100.0) }
+    match value.abs() {
+        0.0 => "0%".to_owned(),
+        size if size < 0.01 => format!("{:.3}%", value * 100.0),
+        _ => format!("{:.1}%", value * 100.0),
+    }
 }
 
 /// A time per packet.
@@ -82,7 +97,8 @@ pub fn verdict(row: &ReaderBench) -> String {
     }
 }
 
-fn cells(row: &ReaderBench) -> Vec<String> {
+/// The cells of a row.
+pub fn cells(row: &ReaderBench) -> Vec<String> {
     let time = |value: Option<u64>| or_dash(value, units::duration);
     let share_of_lost =
         |share: f64| if share == 0.0 { "0".to_owned() } else { format!("{:.3}%", share * 100.0) };
@@ -108,36 +124,48 @@ fn cells(row: &ReaderBench) -> Vec<String> {
     ]
 }
 
-fn lines(fits: &[ReaderFit]) -> String {
-    let heads = [
-        "at rest",
-        "per packet",
-        "r2",
-        "fills a CPU at",
-        "measured at",
-        "CPU",
-        "by the line",
-        "10G of 64 B",
-        "of 1500 B",
-    ];
-    let mut columns = vec![Head::text("reader"), Head::text("CPU of")];
-    columns.extend(heads.map(Head::number));
-    let mut table = Table::new(columns);
+/// The columns of a line behind the reader's name and whose CPU time it is.
+pub const LINE_HEADS: [&str; 9] = [
+    "at rest",
+    "per packet",
+    "r2",
+    "fills a CPU at",
+    "measured at",
+    "CPU",
+    "by the line",
+    "10G of 64 B",
+    "of 1500 B",
+];
+
+/// The cells of a line.
+pub fn line_cells(fit: &ReaderFit) -> Vec<String> {
     let cpus = |value: f64| format!("{value:.2} CPUs");
+    vec![
+        fit.reader.clone(),
+        fit.of.to_owned(),
+        share(fit.fixed_share),
+        each(fit.ns_per_packet),
+        or_dash(fit.r_squared, |value| format!("{value:.3}")),
+        or_dash(fit.saturates_per_s, units::rate),
+        or_dash(fit.measured_per_s, units::rate),
+        or_dash(fit.measured_share, share),
+        or_dash(fit.fitted_share, share),
+        or_dash(fit.projected_10g_64_bytes_cpus, cpus),
+        or_dash(fit.projected_10g_1500_bytes_cpus, cpus),
+    ]
+}
+
+/// A number of packets per second, short.
+pub fn plain_rate(per_second: f64) -> String {
+    units::rate(per_second).trim_end_matches("/s").to_owned()
+}
+
+fn lines(fits: &[ReaderFit]) -> String {
+    let mut columns = vec![Head::text("reader"), Head::text("CPU of")];
+    columns.extend(LINE_HEADS.map(Head::number));
+    let mut table = Table::new(columns);
     for fit in fits {
-        table.row([
-            fit.reader.clone(),
-            fit.of.to_owned(),
-            share(fit.fixed_share),
-            each(fit.ns_per_packet),
-            or_dash(fit.r_squared, |value| format!("{value:.3}")),
-            or_dash(fit.saturates_per_s, units::rate),
-            or_dash(fit.measured_per_s, units::rate),
-            or_dash(fit.measured_share, share),
-            or_dash(fit.fitted_share, share),
-            or_dash(fit.projected_10g_64_bytes_cpus, cpus),
-            or_dash(fit.projected_10g_1500_bytes_cpus, cpus),
-        ]);
+        table.row(line_cells(fit));
     }
     table.render(width(), style(std::io::stdout().is_terminal()))
 }
