@@ -15,7 +15,8 @@ use changes::{changes, occupied};
 use filters::Filtered;
 use plumb_kernel::Error;
 use plumb_kernel::hook::xdp::{self, Attachment, Mode};
-use plumb_kernel::hook::{self, Direction, Tcx, Whereabouts, tcx};
+use plumb_kernel::hook::{self, Direction, Hooks, Programs, Tcx, Whereabouts, tcx};
+use plumb_kernel::support;
 use std::os::fd::BorrowedFd;
 use target::{Target, Targets};
 
@@ -26,14 +27,6 @@ pub struct Wanted {
     mode: Option<Mode>,
     /// As given; `None` leaves the choice to the hook.
     direction: Option<DirectionWord>,
-}
-
-/// Loaded programs, of which each interface gets those that it needs.
-#[derive(Clone, Copy)]
-pub struct Programs<'a> {
-    pub xdp: BorrowedFd<'a>,
-    pub ingress: BorrowedFd<'a>,
-    pub egress: BorrowedFd<'a>,
 }
 
 /// What holds the programs on one interface.
@@ -67,6 +60,16 @@ impl Wanted {
         Ok(Self { hook: words.hook, mode, direction: words.direction })
     }
 
+    /// What programs are needed for. XDP serves in TC's place only on kernels without TCX, whose TC may be missing.
+    pub fn hooks(&self) -> Hooks {
+        if self.hook == HookWord::Xdp {
+            return Hooks::XDP;
+        }
+        let to = |direction| self.directions().contains(&direction);
+        let xdp = self.may_fall_back() && !support::has_tcx();
+        Hooks { xdp, ingress: to(Direction::Ingress), egress: to(Direction::Egress) }
+    }
+
     /// What TC programs are to see.
     fn directions(&self) -> &'static [Direction] {
         self.direction.unwrap_or(DirectionWord::Both).each()
@@ -91,7 +94,7 @@ impl Wanted {
             return by_xdp(targets, number, programs, self.mode);
         }
         let refused = match by_tc(targets, number, programs, self.directions()) {
-            Err(failure) if self.falls_back(&failure) => failure,
+            Err(failure) if programs.xdp().is_ok() && failure.exit == Exit::Unsupported => failure,
             held => return held,
         };
         let name = &targets.all[number].name;
@@ -101,9 +104,8 @@ impl Wanted {
     }
 
     /// Whether XDP may serve where TC does not: not where outgoing packets were asked for by name.
-    fn falls_back(&self, refused: &Failure) -> bool {
-        let ingress = matches!(self.direction, None | Some(DirectionWord::Ingress));
-        self.hook == HookWord::Auto && ingress && refused.exit == Exit::Unsupported
+    fn may_fall_back(&self) -> bool {
+        self.hook == HookWord::Auto && matches!(self.direction, None | Some(DirectionWord::Ingress))
     }
 }
 
@@ -124,8 +126,9 @@ fn by_xdp(targets: &Targets, number: usize, programs: Programs<'_>, mode: Option
     if let Some(occupant) = targets.inside(|| xdp::occupant(index))? {
         return Err(occupied(target, &occupant).help("--hook tc sees packets beside it"));
     }
-    changes(targets, number, programs.xdp, mode, false)?.iter().for_each(note);
-    let attachment = targets.inside(|| xdp::attach(programs.xdp, index, mode))?;
+    let program = programs.xdp()?;
+    changes(targets, number, program, mode, false)?.iter().for_each(note);
+    let attachment = targets.inside(|| xdp::attach(program, index, mode))?;
     if let Some(why) = &attachment.not_native {
         note(format_args!("{}: generic mode, because {why}", target.name));
     }
@@ -139,18 +142,16 @@ fn by_tc(
     directions: &[Direction],
 ) -> Outcome<Held> {
     let index = targets.all[number].index;
-    let program = |direction| match direction {
-        Direction::Ingress => programs.ingress,
-        Direction::Egress => programs.egress,
-    };
-    if !tcx::known(programs.ingress)? {
-        let programs: Vec<_> = directions.iter().map(|direction| (*direction, program(*direction))).collect();
+    let with_program = |direction: &Direction| Ok((*direction, programs.tc(*direction)?));
+    let programs = directions.iter().map(with_program).collect::<Result<Vec<_>, Error>>()?;
+    let known = programs.first().map(|(_, program)| tcx::known(*program)).transpose()?;
+    if known == Some(false) {
         return Filtered::attach(targets, number, &programs).map(Held::Clsact);
     }
-    let attach = |direction: &Direction| -> Result<_, Error> {
-        Ok((*direction, tcx::attach(program(*direction), index, *direction)?))
+    let attach = |(direction, program): &(Direction, BorrowedFd<'_>)| -> Result<_, Error> {
+        Ok((*direction, tcx::attach(*program, index, *direction)?))
     };
-    let links = targets.inside(|| directions.iter().map(attach).collect::<Result<Vec<_>, _>>())?;
+    let links = targets.inside(|| programs.iter().map(attach).collect::<Result<Vec<_>, _>>())?;
     Ok(Held::Tcx(links))
 }
 

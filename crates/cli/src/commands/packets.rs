@@ -10,11 +10,12 @@ use crate::args::packets::Packets as Arguments;
 use crate::child::Beside;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hooks::view::View;
-use crate::hooks::{Programs, Wanted, target};
+use crate::hooks::{Wanted, target};
 use crate::outputs::Outputs;
 use crate::plan::{Run, filter};
 use crate::serving;
 use crate::signals::Signals;
+use plumb_kernel::hook::Hooks;
 use plumb_kernel::probes::packets::{Config, Packets};
 use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::Storage;
@@ -51,11 +52,10 @@ fn live(run: &Run, config: &Config, anonymizer: &Anonymizer, arguments: &Argumen
         command => Some(Beside::prepare(command)?),
     };
     let mut storage = Storage::new();
-    let packets = Packets::load(&mut storage, config)?;
+    let packets = Packets::load(&mut storage, &Config { hooks: wanted.hooks(), ..config.clone() })?;
     let mut outputs = Outputs::open(run, LAYOUT)?;
     outputs.serve(serving::open(&arguments.serving, vec![("packets".to_owned(), LAYOUT)])?);
-    let programs = Programs { xdp: packets.xdp(), ingress: packets.ingress(), egress: packets.egress() };
-    let hooked = wanted.attach(targets, programs)?;
+    let hooked = wanted.attach(targets, packets.programs())?;
     let mut view = View::new(run, anonymizer, hooked, outputs);
     view.begin("Packets", &packets.facts(), config.ring_bytes(), &config.filter, &mut command)?;
     let seen = streaming::observe(&packets, &mut view, &mut signals, &mut command)?;
@@ -80,6 +80,7 @@ fn config(arguments: &Arguments) -> Outcome<Config> {
             Some(WakeupWord::Busy) => Wakeup::Busy,
             Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
         },
+        hooks: Hooks::XDP,
         capture: arguments.read.is_some(),
         drop: false,
     })

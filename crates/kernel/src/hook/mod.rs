@@ -6,10 +6,12 @@
 
 pub mod clsact;
 mod netlink;
+mod programs;
 pub mod query;
 pub mod tcx;
 pub mod xdp;
 
+pub use programs::{Hooks, Programs};
 pub use tcx::Tcx;
 
 /// Which way packets go.

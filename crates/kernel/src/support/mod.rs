@@ -58,6 +58,11 @@ impl Support {
     }
 }
 
+/// Whether this kernel has TCX: an empty program is loaded to ask. False where that cannot be told.
+pub fn has_tcx() -> bool {
+    tries::tcx().is_ok()
+}
+
 /// The quick check before a probe is loaded: names a missing capability or a missing BTF, which the kernel itself
 /// would answer with a bare number.
 pub fn require(command: &'static str) -> Result<(), Error> {

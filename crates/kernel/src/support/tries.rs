@@ -103,7 +103,7 @@ fn program(kind: &Program) -> Tried {
     Tried { name: kind.name, refused: attempt().err() }
 }
 
-fn tcx() -> Result<(), String> {
+pub(super) fn tcx() -> Result<(), String> {
     let mut storage = MaybeUninit::uninit();
     let mut open = open(&mut storage)?;
     open.progs.try_tc.set_autoload(true);

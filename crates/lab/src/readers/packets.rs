@@ -22,7 +22,7 @@ pub(super) fn read(
     let packets = Packets::load(&mut storage, &Config::default())?;
     let seen = RefCell::new(Seen { told: Told { flows: None, from_stamp: false, ..app.told() }, came: 0 });
     let mut ring = packets.ring(|event| seen.borrow_mut().take(event))?;
-    let attached = xdp::attach(packets.xdp(), index_of(interface)?, Some(Mode::Native))?;
+    let attached = xdp::attach(packets.programs().xdp()?, index_of(interface)?, Some(Mode::Native))?;
     ready()?;
     while !end.over(false) {
         ring.consume_until(Instant::now() + NAP, &mut |_| {

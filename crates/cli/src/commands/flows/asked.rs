@@ -5,6 +5,7 @@ use crate::args::flows::{Flows as Arguments, Level as LevelWord, Names, Profile}
 use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
 use crate::failure::{Failure, Outcome};
 use crate::plan::filter;
+use plumb_kernel::hook::Hooks;
 use plumb_kernel::probes::flows::Config;
 use plumb_kernel::ring::Wakeup;
 use plumb_records::column::Shown;
@@ -115,6 +116,7 @@ pub fn resolve(arguments: &Arguments) -> Outcome<Asked> {
             Some(WakeupWord::Busy) => Wakeup::Busy,
             Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
         },
+        hooks: Hooks::XDP,
         capture: arguments.read.is_some(),
         drop: false,
     };

@@ -1,6 +1,7 @@
 //! What the flows probe is asked to keep, and the kernel-side words for it.
 
 use crate::error::{Class, Error};
+use crate::hook::Hooks;
 use crate::ring::Wakeup;
 use crate::support;
 use crate::wire::{flows_config, flows_const, flows_entry, flows_first, flows_level, wakeup_mode};
@@ -34,7 +35,9 @@ pub struct Config {
     pub ring_size: Option<u32>,
     /// How the ring is consumed.
     pub wakeup: Wakeup,
-    /// Frames come from a capture, with their times.
+    /// Where packets are seen.
+    pub hooks: Hooks,
+    /// Frames come from a capture, with their times: through XDP's program.
     pub capture: bool,
     /// What becomes of packets at XDP: benches drop them.
     pub drop: bool,
@@ -55,6 +58,7 @@ impl Default for Config {
             table_size: 65_536,
             ring_size: None,
             wakeup: Wakeup::Adaptive,
+            hooks: Hooks::XDP,
             capture: false,
             drop: false,
         }

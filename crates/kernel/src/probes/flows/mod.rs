@@ -14,6 +14,7 @@ pub use entry::Entry;
 
 use crate::capture::Captured;
 use crate::error::Error;
+use crate::hook::{self, Hooks};
 use crate::mapped::Mapped;
 use crate::others::{self, Other};
 use crate::ring::{Ring, Wakeup};
@@ -21,7 +22,6 @@ use crate::session::{self, Attached, Storage};
 use crate::wire::plain_bytes;
 use crate::{filter, support, sys};
 use skeleton::{FlowsSkel, FlowsSkelBuilder, OpenFlowsSkel};
-use std::os::fd::{AsFd, BorrowedFd};
 use table::{Over, Table, Timeouts};
 
 skeleton!("flows");
@@ -59,7 +59,7 @@ pub struct Flows<'obj> {
     counters: Mapped,
     control: Mapped,
     capture: Captured,
-    captured: bool,
+    hooks: Hooks,
     timeouts: Timeouts,
     wakeup: Wakeup,
 }
@@ -80,32 +80,26 @@ impl<'obj> Flows<'obj> {
             counters: Mapped::new(&maps.flows_counts, false)?,
             control: Mapped::new(&maps.flows_control, true)?,
             capture: Captured::new(&maps.capture_frames)?,
-            captured: config.capture,
+            hooks: config.hooks,
             timeouts: Timeouts { idle_ns: wire.idle_ns, linger_ns: config.linger.map(|_| wire.linger_ns) },
             wakeup: config.wakeup,
             skel,
         })
     }
 
-    /// The XDP program, to be attached.
-    pub fn xdp(&self) -> BorrowedFd<'_> {
-        self.skel.progs.flows_xdp.as_fd()
+    /// The programs that are loaded, to be attached.
+    pub fn programs(&self) -> hook::Programs<'_> {
+        self.hooks.programs(self.loaded())
     }
 
-    /// The TC programs for what comes in and what goes out, to be attached.
-    pub fn tc(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
-        (self.skel.progs.flows_ingress.as_fd(), self.skel.progs.flows_egress.as_fd())
-    }
-
-    /// The kernel's ids and sizes of the programs that are loaded: XDP's first, of a capture it alone.
+    /// The kernel's ids and sizes of the programs that are loaded.
     pub fn facts(&self) -> Vec<Attached> {
+        self.hooks.facts(self.loaded())
+    }
+
+    fn loaded(&self) -> [&libbpf_rs::ProgramMut<'obj>; 3] {
         let progs = &self.skel.progs;
-        let mut facts = vec![session::attached("xdp", "xdp", &progs.flows_xdp)];
-        if !self.captured {
-            facts.push(session::attached("ingress", "tc", &progs.flows_ingress));
-            facts.push(session::attached("egress", "tc", &progs.flows_egress));
-        }
-        facts
+        [&progs.flows_xdp, &progs.flows_ingress, &progs.flows_egress]
     }
 
     /// A reader of the flows and segments that packets ended.
@@ -162,10 +156,8 @@ pub fn quiesce() {
 }
 
 fn configure(open: &mut OpenFlowsSkel<'_>, config: &Config) -> libbpf_rs::Result<()> {
-    if config.capture {
-        open.progs.flows_ingress.set_autoload(false);
-        open.progs.flows_egress.set_autoload(false);
-    }
+    let progs = &mut open.progs;
+    config.hooks.choose([&mut progs.flows_xdp, &mut progs.flows_ingress, &mut progs.flows_egress]);
     let maps = &mut open.maps;
     let buckets = config.buckets();
     maps.flows_buckets.set_max_entries(buckets)?;

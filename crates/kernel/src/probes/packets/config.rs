@@ -2,6 +2,7 @@
 
 use crate::error::{Class, Error};
 use crate::filter;
+use crate::hook::Hooks;
 use crate::ring::Wakeup;
 use crate::support;
 use crate::wire::{packets_config, wakeup_mode};
@@ -18,7 +19,9 @@ pub struct Config {
     pub ring_size: Option<u32>,
     /// How records are consumed.
     pub wakeup: Wakeup,
-    /// Frames come from a capture, with their times.
+    /// Where packets are seen.
+    pub hooks: Hooks,
+    /// Frames come from a capture, with their times: through XDP's program.
     pub capture: bool,
     /// Drop packets once they are recorded, so that what recording costs can be measured.
     pub drop: bool,
@@ -31,6 +34,7 @@ impl Default for Config {
             sample: 1,
             ring_size: None,
             wakeup: Wakeup::Adaptive,
+            hooks: Hooks::XDP,
             capture: false,
             drop: false,
         }

@@ -11,6 +11,7 @@ pub use event::{Event, Fragment, Tcp};
 
 use crate::capture::Captured;
 use crate::error::Error;
+use crate::hook::{self, Hooks};
 use crate::mapped::Mapped;
 use crate::others::{self, Other};
 use crate::ring::{Ring, Wakeup};
@@ -21,7 +22,6 @@ use libbpf_rs::num_possible_cpus;
 use plumb_records::ledger::Ledger;
 use skeleton::{OpenPacketsSkel, PacketsSkel, PacketsSkelBuilder};
 use std::cell::Cell;
-use std::os::fd::{AsFd, BorrowedFd};
 
 skeleton!("packets");
 
@@ -38,7 +38,7 @@ pub struct Packets<'obj> {
     counters: Mapped,
     control: Mapped,
     capture: Captured,
-    captured: bool,
+    hooks: Hooks,
     wakeup: Wakeup,
     undecoded: Cell<u64>,
 }
@@ -60,36 +60,25 @@ impl<'obj> Packets<'obj> {
             counters,
             control,
             capture,
-            captured: config.capture,
+            hooks: config.hooks,
             wakeup: config.wakeup,
             undecoded: Cell::new(0),
         })
     }
 
-    /// The program for XDP.
-    pub fn xdp(&self) -> BorrowedFd<'_> {
-        self.skel.progs.packets_xdp.as_fd()
+    /// The programs that are loaded, to be attached.
+    pub fn programs(&self) -> hook::Programs<'_> {
+        self.hooks.programs(self.loaded())
     }
 
-    /// The program for TC ingress.
-    pub fn ingress(&self) -> BorrowedFd<'_> {
-        self.skel.progs.packets_ingress.as_fd()
-    }
-
-    /// The program for TC egress.
-    pub fn egress(&self) -> BorrowedFd<'_> {
-        self.skel.progs.packets_egress.as_fd()
-    }
-
-    /// The kernel's ids and sizes of the programs that are loaded: XDP's first, of a capture it alone.
+    /// The kernel's ids and sizes of the programs that are loaded.
     pub fn facts(&self) -> Vec<Attached> {
+        self.hooks.facts(self.loaded())
+    }
+
+    fn loaded(&self) -> [&libbpf_rs::ProgramMut<'obj>; 3] {
         let progs = &self.skel.progs;
-        let mut facts = vec![session::attached("packets", "xdp", &progs.packets_xdp)];
-        if !self.captured {
-            facts.push(session::attached("packets ingress", "tc", &progs.packets_ingress));
-            facts.push(session::attached("packets egress", "tc", &progs.packets_egress));
-        }
-        facts
+        [&progs.packets_xdp, &progs.packets_ingress, &progs.packets_egress]
     }
 
     /// A reader of the records.
@@ -104,11 +93,8 @@ impl<'obj> Packets<'obj> {
 
     /// The account so far: `records`, `duration_ns`, the costs and what the output lost are the caller's to fill in.
     pub fn ledger(&self) -> Ledger {
-        let mut programs = vec![self.xdp()];
-        if !self.captured {
-            programs.extend([self.ingress(), self.egress()]);
-        }
-        let facts = programs.into_iter().map(|program| sys::program_facts(program).unwrap_or_default());
+        let programs = self.programs();
+        let facts = programs.each().map(|program| sys::program_facts(program).unwrap_or_default());
         let (run_time, runs) = facts.fold((0, 0), |sum, fact| (sum.0 + fact.run_time_ns, sum.1 + fact.runs));
         let mut ledger = Ledger { cost_bpf_ns: (runs > 0).then_some(run_time), ..Ledger::default() };
         for bank in self.banks() {
@@ -143,10 +129,8 @@ impl<'obj> Packets<'obj> {
 
 /// Sizes the maps and writes the read-only data.
 fn configure(open: &mut OpenPacketsSkel<'_>, config: &Config) -> libbpf_rs::Result<()> {
-    if config.capture {
-        open.progs.packets_ingress.set_autoload(false);
-        open.progs.packets_egress.set_autoload(false);
-    }
+    let progs = &mut open.progs;
+    config.hooks.choose([&mut progs.packets_xdp, &mut progs.packets_ingress, &mut progs.packets_egress]);
     let cpus = num_possible_cpus()? as u32;
     open.maps.packets_counts.set_max_entries(cpus)?;
     open.maps.packets_ring.set_max_entries(config.ring_bytes())?;

@@ -149,7 +149,7 @@ fn flows<T>(
 ) -> Outcome<(T, Account)> {
     let config = flows::Config { level, drop: true, table_size: TABLE, ..flows::Config::default() };
     let program = Flows::load(storage, &config)?;
-    let attached = attach(lab, program.xdp())?;
+    let attached = attach(lab, program.programs().xdp()?)?;
     let worked = work(&mut Running { lab, ring: None })?;
     drop(attached);
     xdp::quiesce();
@@ -180,7 +180,7 @@ fn packets<T>(
         came.set(came.get() + 1);
         bytes.set(bytes.get() + u64::from(event.frame_length()));
     })?;
-    let worked = streamed(lab, program.xdp(), Some(ring), work)?;
+    let worked = streamed(lab, program.programs().xdp()?, Some(ring), work)?;
     let ledger = program.ledger();
     let none_came = came.get() > 0 && bytes.get() == 0;
     if none_came || came.get() + ledger.lost_kernel + ledger.lost_user + ledger.passed_over != ledger.seen {
