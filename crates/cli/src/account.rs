@@ -66,8 +66,21 @@ pub fn with_cost(ledger: Ledger, outputs: &Outputs, span: Span) -> Ledger {
     Ledger { records, duration_ns, cost_cpu_ns, peak_rss_bytes, ..ledger }
 }
 
-/// Writes the ledger and says it in a sentence; an error where an output failed or the account does not balance.
-pub fn close(outputs: &mut Outputs, run: &Run, ledger: &Ledger, sentence: String) -> Outcome<()> {
+/// Writes the ledger and says it in a sentence; an error where an output failed or the account does not balance. What an
+/// output loses by having no end is in the ledger of the others.
+pub fn close(
+    outputs: &mut Outputs,
+    run: &Run,
+    ledger: &Ledger,
+    sentence: impl FnOnce(&Ledger) -> String,
+) -> Outcome<()> {
+    let lost = outputs.lost();
+    outputs.seal(ledger);
+    let ledger = &match outputs.lost() - lost {
+        0 => ledger.clone(),
+        more => Ledger { records: outputs.records(), ..ledger.clone() }.losing(more).closed(),
+    };
+    let sentence = sentence(ledger);
     outputs.write_about(ledger);
     outputs.flush();
     outputs.sum_up(run, &sentence, ledger.complete);

@@ -164,6 +164,7 @@ impl Batch {
     /// --count left out and what an output lost. What is missing from it now never came.
     pub fn close(&self, outputs: &mut Outputs, mut ledger: Ledger) -> Ledger {
         outputs.settle();
+        ledger.records = outputs.records();
         let missing = ledger.emitted.saturating_sub(self.packets);
         let Fates { written, beyond, lost } = self.fates(outputs);
         ledger.emitted = written;

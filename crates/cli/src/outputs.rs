@@ -30,6 +30,8 @@ pub struct Outputs {
     unread: u64,
     closed: bool,
     failed: bool,
+    /// Those that are of use only with their end have it, and take no more.
+    sealed: bool,
     /// Why text could not be written.
     unsaid: Option<Failure>,
 }
@@ -102,9 +104,27 @@ impl Outputs {
         self.each(|sink| sink.settle());
     }
 
+    /// Ends the outputs that are of use only with their end, with a last record about the run: what they lost is known
+    /// before the others are told.
+    pub fn seal(&mut self, row: &dyn Row) {
+        self.each(|sink| {
+            if !sink.sealed() {
+                return Ok(());
+            }
+            // An error is kept by the sink, and comes again.
+            let _ = sink.write(row, Weight::ABOUT);
+            sink.close()
+        });
+        self.sealed = true;
+    }
+
     fn each(&mut self, mut act: impl FnMut(&mut dyn Sink) -> io::Result<()>) {
         let served = self.served.iter_mut().map(|served| served.as_mut() as &mut dyn Sink);
-        for sink in self.sinks.iter_mut().map(Box::as_mut).chain(served) {
+        let sealed = self.sealed;
+        let open = |sink: &&mut dyn Sink| !(sealed && sink.sealed());
+        for sink in
+            self.sinks.iter_mut().map(|sink| sink.as_mut() as &mut dyn Sink).chain(served).filter(open)
+        {
             match act(sink) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
@@ -113,9 +133,16 @@ impl Outputs {
         }
     }
 
-    /// Whether everything asked for is still written: nobody closed the other end, and no write failed.
+    /// Whether there is more to write: nobody closed the other end, and not every output failed. One that did is told of at
+    /// the end, when the others are whole.
     pub fn usable(&self) -> bool {
-        !self.closed && !self.failed && self.unsaid.is_none()
+        let over = self.closed || self.unsaid.is_some() || self.failed && self.all_failed();
+        !over
+    }
+
+    fn all_failed(&self) -> bool {
+        let served = self.served.iter().map(|served| served.failure());
+        self.sinks.iter().map(|sink| sink.failure()).chain(served).all(|failure| failure.is_some())
     }
 
     /// Writes text to standard output. A reader that is gone ends the run, and so does a failure, which

@@ -15,7 +15,7 @@ pub trait Offer: Sink {
 #[cfg(feature = "columnar")]
 pub fn open(words: &Serving, feeds: Vec<(String, Layout)>) -> Outcome<Option<Box<dyn Offer>>> {
     use crate::failure::Failure;
-    use plumb_flight::config::{Config, Error, Files};
+    use plumb_flight::config::{BEHIND, Config, Error, Files};
     use plumb_flight::server::Bound;
     use plumb_flight::sink::Served;
     use plumb_sinks::columnar::batch::Policy;
@@ -29,6 +29,7 @@ pub fn open(words: &Serving, feeds: Vec<(String, Layout)>) -> Outcome<Option<Box
         error => Failure::failed(error.to_string()),
     };
     let config = Config::read(address, &files, words.serve_exposed).map_err(refused)?;
+    let config = config.with_behind(words.serve_behind.map_or(BEHIND, |bytes| bytes as usize));
     let bound = Bound::bind(config).map_err(refused)?;
     Ok(Some(Box::new(Served::new(bound, feeds, Policy::default()))))
 }

@@ -5,12 +5,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// What a client may be behind, in bytes, where nothing else is said.
+pub const BEHIND: usize = 64 << 20;
+
 /// What a server is made with.
 #[derive(Clone)]
 pub struct Config {
     address: SocketAddr,
     pub(crate) tls: Option<Tls>,
     pub(crate) token: Option<String>,
+    pub(crate) behind: usize,
 }
 
 /// A certificate, or a chain of them, and its key, as PEM.
@@ -79,7 +83,13 @@ impl Config {
             None => None,
         };
         let token = files.token.as_deref().map(token).transpose()?;
-        Ok(Self { address, tls, token })
+        Ok(Self { address, tls, token, behind: BEHIND })
+    }
+
+    /// A client may be so many bytes behind; what comes then it misses.
+    #[must_use]
+    pub fn with_behind(self, behind: usize) -> Self {
+        Self { behind, ..self }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

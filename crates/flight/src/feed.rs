@@ -12,8 +12,6 @@ use std::task::{Context, Poll};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tonic::Status;
 
-/// A client may be so many bytes behind.
-const BEHIND: usize = 64 << 20;
 /// A message has about so many bytes: a client's gRPC library may take no more than 4 MiB at once.
 const MESSAGE: usize = 2 << 20;
 /// More clients of one name than these are turned away.
@@ -23,6 +21,8 @@ const CLIENTS: usize = 64;
 pub(crate) struct Feed {
     pub(crate) name: String,
     pub(crate) schema: SchemaRef,
+    /// A client may be so many bytes behind.
+    behind: usize,
     clients: Mutex<Clients>,
 }
 
@@ -61,8 +61,8 @@ pub(crate) struct Account {
 }
 
 impl Feed {
-    pub(crate) fn new(name: String, schema: SchemaRef) -> Self {
-        Self { name, schema, clients: Mutex::default() }
+    pub(crate) fn new(name: String, schema: SchemaRef, behind: usize) -> Self {
+        Self { name, schema, behind, clients: Mutex::default() }
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
@@ -100,7 +100,7 @@ impl Feed {
             return Ok(());
         }
         for (data, records) in encode(batch)? {
-            clients.here.iter_mut().for_each(|client| client.offer(&data, records));
+            clients.here.iter_mut().for_each(|client| client.offer(&data, records, self.behind));
         }
         Ok(())
     }
@@ -160,10 +160,10 @@ impl Client {
         format!("{{\"missed_records\":{}{ledger}}}", self.missed())
     }
 
-    fn offer(&mut self, data: &FlightData, records: u64) {
+    fn offer(&mut self, data: &FlightData, records: u64, behind: usize) {
         let length = length(data);
         let queued = self.account.queued.load(Ordering::Acquire);
-        if queued > 0 && queued + length > BEHIND {
+        if queued > 0 && queued + length > behind {
             self.account.missed.fetch_add(records, Ordering::AcqRel);
             return;
         }

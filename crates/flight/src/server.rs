@@ -74,7 +74,8 @@ impl Bound {
     /// Where certificate and key cannot be used, and where there is no thread.
     pub fn start(self, feeds: Vec<(String, SchemaRef)>) -> Result<Server, Error> {
         let Self { listener, config } = self;
-        let feeds: Arc<[Feed]> = feeds.into_iter().map(|(name, schema)| Feed::new(name, schema)).collect();
+        let feeds: Arc<[Feed]> =
+            feeds.into_iter().map(|(name, schema)| Feed::new(name, schema, config.behind)).collect();
         let mut transport = Transport::builder().http2_keepalive_interval(Some(ALIVE)).tcp_nodelay(true);
         if let Some(tls) = config.tls {
             let identity = Identity::from_pem(tls.certificate, tls.key);

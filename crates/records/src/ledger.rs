@@ -51,6 +51,17 @@ impl Ledger {
         self.seen == self.accounted()
     }
 
+    /// The same where so many packets that were written are lost after all.
+    #[must_use]
+    pub fn losing(mut self, packets: u64) -> Self {
+        let emitted = packets.min(self.emitted);
+        let aggregated = (packets - emitted).min(self.aggregated);
+        self.emitted -= emitted;
+        self.aggregated -= aggregated;
+        self.lost_user += emitted + aggregated;
+        self
+    }
+
     /// Sets `complete` from the other fields.
     #[must_use]
     pub fn closed(mut self) -> Self {
@@ -63,6 +74,15 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::Ledger;
+
+    #[test]
+    fn what_is_lost_late_moves() {
+        let ledger = Ledger { seen: 10, emitted: 3, aggregated: 7, ..Ledger::default() }.losing(5).closed();
+        assert_eq!((ledger.emitted, ledger.aggregated, ledger.lost_user), (0, 5, 5));
+        assert!(ledger.balances() && !ledger.complete);
+        let all = Ledger { seen: 10, emitted: 3, aggregated: 7, ..Ledger::default() }.losing(11);
+        assert!(all.balances() && all.lost_user == 10);
+    }
 
     #[test]
     fn complete_only_without_loss() {

@@ -65,6 +65,10 @@ pub trait Sink: Send {
     fn settle(&mut self) -> io::Result<()>;
     /// Ends the output: it is whole then. To be called once; a sink that is dropped tries the same.
     fn close(&mut self) -> io::Result<()>;
+    /// Whether it is of use only once it is closed: then all of it may be lost as late as that.
+    fn sealed(&self) -> bool {
+        false
+    }
     /// What a failed write left out, and what came after it.
     fn lost(&self) -> Weight;
     /// Why nothing more is written, with the counts so far.

@@ -189,6 +189,10 @@ impl Sink for Output {
         self.end().map_err(|error| self.fail(error))
     }
 
+    fn sealed(&self) -> bool {
+        self.encode.sealed()
+    }
+
     fn lost(&self) -> Weight {
         self.spool.lost
     }

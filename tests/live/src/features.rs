@@ -28,6 +28,13 @@ pub fn corpus(folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The Python that has pyarrow, duckdb, polars and scikit-learn. `temporary` is the test's CARGO_TARGET_TMPDIR.
+pub fn readers(temporary: &str) -> Result<PathBuf> {
+    let python = Path::new(temporary).with_file_name("readers").join("bin/python");
+    ensure!(python.exists(), "there is no {}: run cargo xtask setup", python.display());
+    Ok(python)
+}
+
 /// A path as an argument.
 pub fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()

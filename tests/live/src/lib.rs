@@ -3,6 +3,7 @@
 //! The tests of one file run one after another (`--test-threads=1`): drops are seen in all namespaces, so what a test
 //! counts exactly it counts in the namespaces of its own lab.
 
+pub mod disk;
 pub mod features;
 pub mod machine;
 mod object;

@@ -1,5 +1,6 @@
 //! Arguments of commands that serve their records.
 
+use super::values;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,6 +22,9 @@ pub struct Serving {
     /// Only to clients with the bearer token in this file
     #[arg(long, value_name = "FILE", requires = "serve")]
     pub token_file: Option<PathBuf>,
+    /// A client may be so many bytes behind, which we keep in memory; what comes then it misses [default: 64M]
+    #[arg(long, value_name = "BYTES", requires = "serve", value_parser = values::size_32)]
+    pub serve_behind: Option<u32>,
     /// Allow an address that is not loopback without TLS and token: everybody who reaches it can read
     #[arg(long, requires = "serve")]
     pub serve_exposed: bool,

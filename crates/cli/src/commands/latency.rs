@@ -124,8 +124,9 @@ pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
         command.stop(signals.interrupted());
     }
     hint(&seen.ledger, &outcomes);
-    let sentence = format!("{}; {}", text::sentence_about(UNIT, &seen.ledger), table::outcomes(&outcomes));
-    account::close(&mut outputs, &run, &seen.ledger, sentence)?;
+    account::close(&mut outputs, &run, &seen.ledger, |ledger| {
+        format!("{}; {}", text::sentence_about(UNIT, ledger), table::outcomes(&outcomes))
+    })?;
     Ok(account::exit(&run, &seen.ledger, seen.end))
 }
 

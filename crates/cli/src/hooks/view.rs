@@ -89,7 +89,7 @@ impl<'a> View<'a> {
                 units::counted(ledger.lost_kernel, UNIT)
             ));
         }
-        account::close(&mut self.outputs, self.run, ledger, text::sentence_about(UNIT, ledger))?;
+        account::close(&mut self.outputs, self.run, ledger, |ledger| text::sentence_about(UNIT, ledger))?;
         Ok(if self.removed { account::exit(self.run, ledger, seen.end) } else { Exit::Failed })
     }
 }

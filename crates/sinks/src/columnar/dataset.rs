@@ -240,6 +240,10 @@ impl Sink for Dataset {
         Ok(())
     }
 
+    fn sealed(&self) -> bool {
+        true
+    }
+
     fn lost(&self) -> Weight {
         let mut lost = self.lost;
         self.parts.iter().for_each(|part| lost += part.output.lost());

@@ -1,10 +1,10 @@
 //! Records in files: whole whatever ends the run, and readable by the tools that know the formats.
 
 use anyhow::{Context, Result, ensure};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
 use plumb_lab::frames::{Family, Path as Frames};
 use plumb_lab::{Lab, faults};
+use plumb_live::disk::Small;
 use plumb_live::{PACKETS, Plumb, Records, Running, TestResult, wait_for};
 use serde_json::Value;
 use std::fs;
@@ -111,30 +111,12 @@ fn rotated_files_hold_every_record_once() -> TestResult {
     Ok(())
 }
 
-/// A file system with room for so many bytes, until it is dropped.
-struct Small(TempDir);
-
-impl Small {
-    fn new(bytes: u32) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let options = format!("size={bytes}");
-        mount(Some("none"), folder.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
-    }
-}
-
 #[test]
 fn a_full_disk_is_an_error_with_counts() -> TestResult {
-    const ROOM: u32 = 32 << 10;
+    const ROOM: u64 = 32 << 10;
     let bench = Bench::new()?;
     let disk = Small::new(ROOM)?;
-    let file = disk.0.path().join("events.jsonl");
+    let file = disk.path().join("events.jsonl");
     let plumb = bench.start(&file, &["--events"])?;
     let dropped = bench.drop(300)?;
     // It ends by itself: nothing more can be written.
@@ -156,7 +138,7 @@ fn a_full_disk_is_an_error_with_counts() -> TestResult {
 fn groups_that_found_no_room_are_lost_packets() -> TestResult {
     let bench = Bench::new()?;
     let disk = Small::new(4096)?;
-    let file = disk.0.path().join("groups.jsonl");
+    let file = disk.path().join("groups.jsonl");
     let mut plumb = bench.start(&file, &["--interval", "5ms"])?;
     let mut dropped = 0;
     wait_for("the disk to be full", || {

@@ -6,6 +6,7 @@ mod bulk;
 mod captures;
 mod choices;
 mod fields;
+mod files;
 #[path = "../../../../crates/kernel/tests/parser/frames.rs"]
 mod frames;
 #[path = "../../../../crates/kernel/tests/parser/headers.rs"]

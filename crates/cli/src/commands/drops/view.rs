@@ -138,7 +138,7 @@ pub fn hint(ledger: &Ledger, skipped: u64) {
 /// fail, and that before CMD's own status.
 pub fn conclude(arguments: &Arguments, mut view: View<'_>, seen: &Seen, skipped: u64) -> Outcome<Exit> {
     let ledger = &seen.ledger;
-    account::close(&mut view.outputs, view.run, ledger, text::sentence(ledger))?;
+    account::close(&mut view.outputs, view.run, ledger, text::sentence)?;
     // Whether a skipped packet would have passed a filter nobody knows.
     let strangers = if view.asked.filters.is_empty() { 0 } else { skipped };
     let dropped = ledger.seen.saturating_sub(ledger.filtered + strangers);

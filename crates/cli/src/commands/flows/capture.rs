@@ -39,7 +39,7 @@ pub fn run(run: &Run, asked: &Asked, path: &Path) -> Outcome<Exit> {
     let span = Span { start: ready, end: Moment::now() };
     let ledger = account::with_cost(writer.ledger(&outputs, &flows.counters()), &outputs, span).closed();
     tell_others(run, &mut outputs, &flows.others()?, ledger.duration_ns);
-    account::close(&mut outputs, run, &ledger, text::sentence_about("packet", &ledger))?;
+    account::close(&mut outputs, run, &ledger, |ledger| text::sentence_about("packet", ledger))?;
     Ok(account::exit(run, &ledger, end))
 }
 

@@ -42,7 +42,7 @@ pub fn run(run: &Run, config: &Config, anonymizer: &Anonymizer, path: &Path) -> 
     let ledger = account::with_cost(packets.ledger(), &outputs, span);
     let ledger = writer.batch.close(&mut outputs, ledger);
     tell_others(run, &mut outputs, &packets.others()?, ledger.duration_ns);
-    account::close(&mut outputs, run, &ledger, text::sentence_about("packet", &ledger))?;
+    account::close(&mut outputs, run, &ledger, |ledger| text::sentence_about("packet", ledger))?;
     Ok(account::exit(run, &ledger, end))
 }
 

@@ -249,6 +249,6 @@ fn conclude(mut view: View<'_>, seen: &Seen) -> Outcome<Exit> {
             units::counted(ledger.lost_kernel, UNIT)
         ));
     }
-    account::close(&mut view.outputs, view.run, ledger, text::sentence_about(UNIT, ledger))?;
+    account::close(&mut view.outputs, view.run, ledger, |ledger| text::sentence_about(UNIT, ledger))?;
     Ok(account::exit(view.run, ledger, seen.end))
 }

@@ -290,8 +290,8 @@ impl Watching<'_, '_> {
         let View { run, programs, faults, .. } = &self.view;
         faults.iter().for_each(faulty::unroomed);
         let parts = programs.iter().any(|program| program.part_of.is_some());
-        let sentence = text::sentence_about(if parts { "program run" } else { "packet" }, ledger);
-        account::close(&mut self.outputs, run, ledger, sentence)?;
+        let unit = if parts { "program run" } else { "packet" };
+        account::close(&mut self.outputs, run, ledger, |ledger| text::sentence_about(unit, ledger))?;
         Ok(account::exit(run, ledger, end))
     }
 }
