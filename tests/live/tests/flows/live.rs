@@ -1,20 +1,11 @@
 //! What passes is counted exactly, at each hook and level, and what finds no room is told.
 
-use crate::scene::{HOOKS, complete, on, packets};
-use anyhow::{Result, ensure};
-use plumb_lab::frames::{Family, Path};
+use crate::scene::{HOOKS, complete, on, packets, send};
+use anyhow::ensure;
 use plumb_live::TestResult;
 use plumb_live::machine::emulated;
 use plumb_live::silent::Scene;
 use std::collections::HashSet;
-
-/// Sends so many packets of so many flows, which differ in their source ports, in turn.
-fn send(scene: &Scene, flows: u16, packets: u64) -> Result<()> {
-    let path = Path::between(scene.sender(), scene.receiver());
-    let frame = |flow| path.udp(Family::V4, (20_000 + flow, 9), &[0x5a; 18]);
-    let frames = (0..flows).map(frame).collect::<Result<Vec<_>, _>>()?;
-    (0..packets).zip(frames.iter().cycle()).try_for_each(|(_, frame)| scene.send_frame(frame, 1))
-}
 
 #[test]
 fn every_packet_of_every_flow_is_counted() -> TestResult {

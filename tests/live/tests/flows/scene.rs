@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use plumb_lab::Host;
+use plumb_lab::frames::{Family, Path};
+use plumb_live::silent::Scene;
 use plumb_live::{Finished, Plumb, Records, Running, wait_for};
 use serde_json::Value;
 
@@ -36,4 +38,12 @@ pub(crate) fn wait_for_flows(running: &Running, count: usize) -> Result<Vec<Valu
 /// Packets of all flows.
 pub(crate) fn packets(records: &Records) -> u64 {
     records.of("flow").filter_map(|flow| flow["packets"].as_u64()).sum()
+}
+
+/// Sends so many packets of so many flows, which differ in their source ports, in turn.
+pub(crate) fn send(scene: &Scene, flows: u16, packets: u64) -> Result<()> {
+    let path = Path::between(scene.sender(), scene.receiver());
+    let frame = |flow| path.udp(Family::V4, (20_000 + flow, 9), &[0x5a; 18]);
+    let frames = (0..flows).map(frame).collect::<Result<Vec<_>, _>>()?;
+    (0..packets).zip(frames.iter().cycle()).try_for_each(|(_, frame)| scene.send_frame(frame, 1))
 }

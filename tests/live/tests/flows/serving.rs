@@ -1,22 +1,18 @@
 //! Clients of Arrow Flight read live flows, as Python does it.
 
-use crate::scene::on;
+use crate::scene::{on, send};
 use anyhow::{Context, Result, ensure};
-use plumb_live::TestResult;
+use plumb_live::features::{readers, text};
 use plumb_live::machine::emulated;
 use plumb_live::silent::Scene;
+use plumb_live::{Plumb, TestResult, wait_for};
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-/// The Python that has pyarrow and scikit-learn.
-fn python() -> Result<PathBuf> {
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("readers").join("bin/python");
-    ensure!(python.exists(), "there is no {}: run cargo xtask setup", python.display());
-    Ok(python)
-}
 
 /// Sends packets, two for each flow, until a client has enough. Flows that ended before it came are not for it.
 fn feed(scene: &Scene, client: &mut Child) -> Result<()> {
@@ -40,7 +36,7 @@ fn address() -> Result<String> {
 #[test]
 fn a_model_is_applied_to_live_flows() -> TestResult {
     const FLOWS: u64 = 6;
-    let python = python()?;
+    let python = readers(env!("CARGO_TARGET_TMPDIR"))?;
     let scene = Scene::new()?;
     let at = address()?;
     let serving = ["--serve", &at, "--direction", "ingress", "--idle", "200ms"];
@@ -63,6 +59,123 @@ fn a_model_is_applied_to_live_flows() -> TestResult {
         ensure!(said.lines().count() as u64 >= FLOWS && said.contains("packets=2 "), "{said}");
     }
     plumb.stop()?.records()?;
+    Ok(())
+}
+
+/// A certificate for localhost, its key, and a token, in files.
+fn secrets(folder: &Path) -> Result<[String; 3]> {
+    let [certificate, key, token] = ["cert.pem", "key.pem", "token"].map(|name| text(&folder.join(name)));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-keyout", &key, "-out", &certificate])
+        .output()?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    fs::write(&token, "s3cret\n")?;
+    Ok([certificate, key, token])
+}
+
+/// A client of guarded.py that has the schema.
+struct Client {
+    child: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Client {
+    fn start(port: &str, certificate: &str, pace: &str) -> Result<Self> {
+        let mut child = Command::new(readers(env!("CARGO_TARGET_TMPDIR"))?)
+            .args(["-B", "tests/flows/guarded.py", port, certificate, "s3cret", pace])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let said = BufReader::new(child.stdout.take().context("no output")?);
+        let mut client = Self { child, said };
+        let line = client.line()?;
+        ensure!(line == "begun\n", "{line:?}");
+        Ok(client)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.said.read_line(&mut line)?;
+        Ok(line)
+    }
+
+    /// Lets a slow one go on.
+    fn go_on(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
+    /// Flows that came, that it missed, and that the ledger has.
+    fn end(mut self) -> Result<[u64; 3]> {
+        let line = self.line()?;
+        ensure!(self.child.wait()?.success(), "a client failed: {line:?}");
+        let numbers = line.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>()?;
+        numbers.try_into().map_err(|_| anyhow::anyhow!("{line:?}"))
+    }
+}
+
+/// Beside what it may be behind, buffers of connections have some MiB: too much for emulated CPUs.
+#[test]
+fn a_slow_client_misses_its_own_flows_and_others_none() -> TestResult {
+    const WAVES: usize = 9;
+    const FLOWS: u16 = 3_000;
+    if emulated() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let [certificate, key, token] = secrets(folder.path())?;
+    let scene = Scene::new()?;
+    let at = address()?;
+    let port = at.rsplit(':').next().context("a port")?;
+    let keeping = ["--level", "full", "--idle", "200ms", "--table-size", "100000", "--direction", "ingress"];
+    let serving = [
+        "--serve",
+        &at,
+        "--tls-cert",
+        &certificate,
+        "--tls-key",
+        &key,
+        "--token-file",
+        &token,
+        "--serve-behind",
+        "8M",
+    ];
+    let host = scene.receiver();
+    let flows = ["flows", "-i", host.interface, "--netns", host.netns.name()];
+    let plumb = Plumb::new(&[&flows[..], &keeping, &serving].concat())?.start()?;
+    let client = |pace| Client::start(port, &certificate, pace);
+    let (fast, also_fast, mut slow) = (client("fast")?, client("fast")?, client("slow")?);
+    for wave in 1..=WAVES {
+        send(&scene, FLOWS, FLOWS.into())?;
+        wait_for("all flows to be written", || {
+            let written = plumb.lines_since(0)?;
+            Ok(written.lines().filter(|line| line.contains(" udp ")).count() >= wave * usize::from(FLOWS))
+        })?;
+    }
+    slow.go_on();
+    let finished = plumb.stop()?;
+    ensure!(finished.status.success(), "{}: {}", finished.status, finished.stderr);
+    let all = WAVES as u64 * u64::from(FLOWS);
+    ensure!(fast.end()? == [all, 0, all] && also_fast.end()? == [all, 0, all], "{}", finished.stderr);
+    let [came, missed, records] = slow.end()?;
+    ensure!(
+        missed > 0 && came + missed == all && records == all,
+        "{came} came, {missed} missed of {records}"
+    );
+    let told: Vec<_> = finished.stderr.lines().filter(|line| line.contains("read too slowly")).collect();
+    let counted = told.len() == 1 && told[0].contains(&format!("missed {missed} records"));
+    ensure!(counted, "{}", finished.stderr);
     Ok(())
 }
 
