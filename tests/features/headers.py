@@ -41,6 +41,7 @@ class Packet:
     mss: int | None = None
     wscale: int | None = None
     mobility: bool = False
+    frame: bytes = b""  # of those that are made for a test
 
     @property
     def payload(self) -> int:

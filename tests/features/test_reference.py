@@ -4,7 +4,9 @@ Run with `python3 -m unittest discover tests/features`."""
 
 import io
 import math
+import re
 import unittest
+from pathlib import Path
 
 import capture
 import columns
@@ -22,7 +24,9 @@ BEGIN = 10**18
 
 def packet(time: int, way: int, protocol: int, payload: bytes, **given) -> headers.Packet:
     frame = ip(*((A, B) if way == 0 else (B, A)), protocol, payload, **given)
-    return headers.parse(BEGIN + time, len(frame), frame)
+    parsed = headers.parse(BEGIN + time, len(frame), frame)
+    parsed.frame = frame
+    return parsed
 
 
 def segment(time: int, way: int, flags: int, size: int = 0, **given) -> headers.Packet:
@@ -133,9 +137,25 @@ class Errors(unittest.TestCase):
     def test_gaps_are_in_microseconds(self):
         self.assertEqual(record(datagram(999, 0, 1), datagram(3 * US + 1, 0, 1))["iat_max_us"], 3)
 
+    def test_times_are_whole(self):
+        afternoon = record(datagram(12 * 3600 * S + 123_456_789, 0, 1))
+        self.assertEqual(afternoon["time"], "2001-09-09T13:46:40.123456789Z")
+
     def test_nothing_is_nan_or_infinite(self):
         values = [value for flow in records(datagram(0, 0, 0), datagram(0, 1, 0)) for value in flow.values()]
         self.assertTrue(all(math.isfinite(value) for value in values if isinstance(value, float)))
+
+
+class Table(unittest.TestCase):
+    def test_known_errors_have_the_tests_that_they_name(self):
+        root = Path(__file__).resolve().parents[2]
+        rows = [row for row in (root / "docs/flows.md").read_text().splitlines() if row.startswith("| ")][1:]
+        sources = [*(root / "tests").rglob("*.py"), *(root / "tests").rglob("*.rs"), *(root / "crates/records").rglob("*.rs")]
+        there = {name for source in sources for name in re.findall(r"(?:def|fn) (\w+)\(", source.read_text())}
+        self.assertGreater(len(rows), 20)
+        for row in rows:
+            named = set(re.findall(r"`(\w+)`", row.rsplit("|", 2)[1]))
+            self.assertTrue(named and named <= there, (row, named - there))
 
 
 class Definitions(unittest.TestCase):

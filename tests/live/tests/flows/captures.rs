@@ -35,3 +35,23 @@ fn flows_of_a_capture_equal_the_reference() -> TestResult {
     }
     Ok(())
 }
+
+/// What other extractors are known to get wrong, case by case: tests/features holds the reference to it, and this the program.
+#[test]
+fn known_errors_of_others_are_not_ours() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| text(&folder.path().join(name));
+    let (capture, ours, theirs) = (at("errors.pcap"), at("ours.jsonl"), at("theirs.jsonl"));
+    python("errors.py", &[&capture], None)?;
+    let finished =
+        Plumb::new(&["flows", "--read", &capture, "--level", "full", "--format", "json"])?.finish()?;
+    let records = finished.records()?;
+    ensure!(
+        records.ledger()?["complete"] == true && records.of("flow").count() > 30,
+        "{}",
+        records.ledger()?
+    );
+    fs::write(&ours, &finished.stdout)?;
+    python("reference.py", &[&capture], Some(theirs.as_ref()))?;
+    python("compare.py", &[&ours, &theirs], None)
+}

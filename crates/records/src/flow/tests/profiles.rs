@@ -57,6 +57,20 @@ fn what_has_no_value_is_null_where_cicflowmeter_would_write_infinity() {
 }
 
 #[test]
+fn bulks_of_cicflowmeter_are_of_their_direction() {
+    let mut numbers = counted(&[Sent(5, false, 60), Sent(9, true, 60)]);
+    let backward = &mut numbers.stats.as_mut().unwrap().sides[1];
+    (backward.bulks, backward.bulk_packets, backward.bulk_bytes, backward.bulk_us) = (2, 8, 4000, 500_000);
+    let row = cells(&CICFLOWMETER, &numbers);
+    for (column, forward, backward) in
+        [("Bytes/Bulk Avg", 0.0, 2000.0), ("Packet/Bulk Avg", 0.0, 4.0), ("Bulk Rate Avg", 0.0, 8000.0)]
+    {
+        assert_eq!(row[&*format!("Fwd {column}")], Owned::Real(forward), "{column}");
+        assert_eq!(row[&*format!("Bwd {column}")], Owned::Real(backward), "{column}");
+    }
+}
+
+#[test]
 fn nfstream_counts_whole_milliseconds_and_fills_sequences_up() {
     let mut numbers = counted(&[Sent(1_900, false, 100), Sent(2_100, true, 200)]);
     let first = |at_ns, backward| First { at_ns, backward, ip_length: 7, ..First::default() };
