@@ -4,6 +4,7 @@
 
 mod anonymous;
 mod captures;
+mod endings;
 mod lifecycle;
 mod live;
 mod scene;
