@@ -12,10 +12,9 @@ fn a_known_cost_is_measured() -> TestResult {
     let cost = |reader| number(row(&rows, reader)?, "process_cpu_ns_per_packet");
     // The same way of reading, with and without.
     let found = cost("proof_burns_100us")? - cost("af_packet_ring")?;
-    let off = (found / BURNT_NS - 1.0).abs();
-    // Under emulation the clock that is burnt by takes as long as what is burnt.
-    let most = if machine::emulated() { 0.5 } else { 0.05 };
-    ensure!(off <= most, "{found} ns of {BURNT_NS} were measured");
+    // Under emulation reading the clock takes tens of microseconds, and so does what is around it.
+    let most = if machine::emulated() { 6.0 } else { 1.05 };
+    ensure!((0.95..=most).contains(&(found / BURNT_NS)), "{found} ns of {BURNT_NS} were measured");
     let burning = row(&rows, "proof_burns_100us")?;
     ensure!(burning["valid"] == true && burning["lost"] == 0, "{burning:#}");
     Ok(())

@@ -7,5 +7,6 @@ mod captures;
 mod endings;
 mod lifecycle;
 mod live;
+mod order;
 mod scene;
 mod serving;
