@@ -8,7 +8,7 @@ use ipcrypt_rs::IpcryptPfx;
 use plumb_records::filter::{Filter, Prefix};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -90,12 +90,18 @@ impl Anonymizer {
             let pieces = word.split_inclusive([',', '=']).map(|piece| {
                 let text = piece.trim_end_matches([',', '=']);
                 let rest = &piece[text.len()..];
-                text.parse()
-                    .map_or_else(|_| piece.to_owned(), |prefix| format!("{}{rest}", self.prefix(prefix)))
+                self.word(text).map_or_else(|| piece.to_owned(), |other| format!("{other}{rest}"))
             });
             pieces.collect()
         };
         ours.iter().map(word).collect()
+    }
+
+    /// What is told instead of an address, a prefix, or an address with a port.
+    fn word(&self, text: &str) -> Option<String> {
+        let socket = |place: SocketAddr| SocketAddr::new(self.address(place.ip()), place.port()).to_string();
+        let prefix = text.parse().map(|prefix| self.prefix(prefix).to_string());
+        prefix.ok().or_else(|| text.parse().map(socket).ok())
     }
 
     fn prefix(&self, prefix: Prefix) -> Prefix {

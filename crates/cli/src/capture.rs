@@ -41,6 +41,18 @@ impl Capture {
     }
 }
 
+/// Refuses interfaces beside a capture. One that only the environment names is for other runs.
+pub fn alone(interfaces: &[String]) -> Outcome<()> {
+    let default = std::env::var("INTERFACE").ok();
+    match interfaces.iter().find(|name| Some(*name) != default.as_ref()) {
+        Some(name) => {
+            Err(Failure::arguments(format!("--read takes packets from a capture, not from {name}"))
+                .help("leave out one of --read and --interface"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The error names the file.
 fn unreadable(error: &plumb_lab::Error) -> Failure {
     Failure::failed(error.to_string())

@@ -1,6 +1,6 @@
 //! The server as a command sees it.
 
-use crate::config::{Config, Error};
+use crate::config::{Config, Error, Tls};
 use crate::feed::Feed;
 use crate::service::{Service, guard};
 use arrow_array::RecordBatch;
@@ -24,6 +24,7 @@ const ALIVE: Duration = Duration::from_secs(30);
 /// An address that is bound. Clients wait there until [`Bound::start`].
 pub struct Bound {
     listener: TcpListener,
+    transport: Box<Transport>,
     config: Config,
 }
 
@@ -50,14 +51,17 @@ impl Bound {
     /// Binds the address, before privileges are given up.
     ///
     /// # Errors
-    /// Where it cannot be bound.
+    /// Where certificate and key cannot be used, and where the address cannot be bound.
     pub fn bind(config: Config) -> Result<Self, Error> {
         let address = config.address();
+        let transport = transport(config.tls.as_ref())?;
         let bound = TcpListener::bind(address).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok(listener)
         });
-        bound.map(|listener| Self { listener, config }).map_err(|cause| Error::Address { address, cause })
+        bound
+            .map(|listener| Self { listener, transport, config })
+            .map_err(|cause| Error::Address { address, cause })
     }
 
     /// The address, with the port that the kernel chose where none was asked for.
@@ -71,18 +75,11 @@ impl Bound {
     /// Starts the thread that answers, after privileges were given up: they belong to a thread.
     ///
     /// # Errors
-    /// Where certificate and key cannot be used, and where there is no thread.
+    /// Where there is no thread.
     pub fn start(self, feeds: Vec<(String, SchemaRef)>) -> Result<Server, Error> {
-        let Self { listener, config } = self;
+        let Self { listener, mut transport, config } = self;
         let feeds: Arc<[Feed]> =
             feeds.into_iter().map(|(name, schema)| Feed::new(name, schema, config.behind)).collect();
-        let mut transport = Transport::builder().http2_keepalive_interval(Some(ALIVE)).tcp_nodelay(true);
-        if let Some(tls) = config.tls {
-            let identity = Identity::from_pem(tls.certificate, tls.key);
-            transport = transport
-                .tls_config(ServerTlsConfig::new().identity(identity))
-                .map_err(|error| Error::Tls(chain(&error)))?;
-        }
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
         let entered = runtime.enter();
         let incoming = tokio::net::TcpListener::from_std(listener).map_err(Error::Start)?;
@@ -101,6 +98,15 @@ impl Bound {
             .map_err(Error::Start)?;
         Ok(Server { feeds, thread: Some(thread), stop: Some(stop), abort: Some(abort) })
     }
+}
+
+/// How clients are spoken to.
+fn transport(tls: Option<&Tls>) -> Result<Box<Transport>, Error> {
+    let transport = Transport::builder().http2_keepalive_interval(Some(ALIVE)).tcp_nodelay(true);
+    let Some(tls) = tls else { return Ok(Box::new(transport)) };
+    let identity = Identity::from_pem(&tls.certificate, &tls.key);
+    let config = ServerTlsConfig::new().identity(identity);
+    transport.tls_config(config).map(Box::new).map_err(|error| Error::Tls(chain(&error)))
 }
 
 /// Until all is served, or the run waits no longer. A failed connection is that client's matter.

@@ -200,7 +200,7 @@ fn only_who_has_the_token_reads_and_only_by_tls() {
     served.close().unwrap();
     std::fs::write(path("key.pem"), "no key").unwrap();
     let config = Config::read("127.0.0.1:0".parse().unwrap(), &files, false).unwrap();
-    let error = Bound::bind(config).unwrap().start(Vec::new()).err().unwrap();
+    let error = Bound::bind(config).err().unwrap();
     assert!(matches!(error, Error::Tls(_)), "{error}");
 }
 

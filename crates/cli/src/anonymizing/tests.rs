@@ -74,16 +74,21 @@ fn what_is_told_of_a_run_hides_addresses_too() {
         "10.0.0.2",
         "--port",
         "80",
+        "--serve",
+        "10.0.0.3:8815",
+        "--serve=[fd00::3]:8815",
         "--",
         "ping",
         "10.0.0.1",
     ];
     let told = anonymizer.command(words.map(str::to_owned).to_vec()).join(" ");
     let expected = format!(
-        "plumb flows --host={},{} --src {} --port 80",
+        "plumb flows --host={},{} --src {} --port 80 --serve {}:8815 --serve=[{}]:8815",
         hidden("10.0.0.1"),
         hidden("fd00::1"),
-        hidden("10.0.0.2")
+        hidden("10.0.0.2"),
+        hidden("10.0.0.3"),
+        hidden("fd00::3")
     );
     assert_eq!(told, expected);
     let filter = Filter { hosts: vec!["10.0.0.0/8".parse().unwrap()], ..Filter::default() };

@@ -25,7 +25,7 @@ pub struct Flows {
     #[arg(long, value_name = "NAME|PID|INODE", conflicts_with = "read")]
     pub netns: Option<String>,
     /// Read a capture (pcap, pcapng) instead: its frames go through the same program, with the capture's times
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "command", "hook", "mode", "direction", "interval", "serve"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "command", "hook", "mode", "direction", "interval", "serve", "wakeup"])]
     pub read: Option<PathBuf>,
     #[command(flatten)]
     pub keeping: Keeping,

@@ -74,10 +74,13 @@ where
     T: FromStr + PartialOrd + fmt::Display + Copy + Send + Sync + 'static,
 {
     move |text| {
-        let number = text.parse().ok();
+        let number: Option<T> = text.parse().ok();
         number.filter(|number| *number >= least && most.is_none_or(|most| *number <= most)).ok_or_else(|| {
             match most {
                 Some(most) => format!("not a whole number from {least} to {most}"),
+                None if number.is_none() && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                    "too large a number".to_owned()
+                }
                 None => format!("not a whole number from {least} on"),
             }
         })
@@ -159,9 +162,19 @@ pub enum Place {
 }
 
 impl FromStr for Output {
-    type Err = NoFormat;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::named(text).map_err(|error| error.to_string()).and_then(|output| {
+            // The kernel would choose a name that nobody learns (unix(7), autobind).
+            let nameless = output.place == Place::Socket && output.path.as_os_str().is_empty();
+            if nameless { Err("unix: needs the path of a socket".to_owned()) } else { Ok(output) }
+        })
+    }
+}
+
+impl Output {
+    fn named(text: &str) -> Result<Self, NoFormat> {
         if let Some(path) = text.strip_prefix("unix:") {
             return Ok(Self { place: Place::Socket, path: path.into(), format: Format::arrow_stream()? });
         }
@@ -196,6 +209,7 @@ mod tests {
             assert_eq!(tag(text), Err("not a whole number from 0 to 4094".to_owned()), "{text}");
         }
         assert_eq!(number(1_u64, None)("0"), Err("not a whole number from 1 on".to_owned()));
+        assert_eq!(number(1_u32, None)("4294967296"), Err("too large a number".to_owned()));
         assert_eq!(number(1_u64, None)("18446744073709551615"), Ok(u64::MAX));
     }
 }

@@ -14,6 +14,9 @@ use plumb_kernel::support;
 pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, true, verbose)?;
     let asked = asked::resolve(arguments)?;
+    if arguments.read.is_some() {
+        crate::capture::alone(&arguments.interface)?;
+    }
     support::require("flows")?;
     match &arguments.read {
         Some(path) => capture::run(&run, &asked, path),

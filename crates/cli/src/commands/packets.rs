@@ -34,6 +34,9 @@ const LAYOUT: Layout = Layout { record: Packet::RECORD, columns: Packet::COLUMNS
 pub fn run(arguments: &Arguments, verbose: bool) -> Outcome<Exit> {
     let run = Run::of(&arguments.ends, &arguments.output, &arguments.command, true, verbose)?;
     let config = config(arguments)?;
+    if arguments.read.is_some() {
+        crate::capture::alone(&arguments.interface)?;
+    }
     let anonymizer = Anonymizer::open(arguments.anonymizing.anonymize.as_ref())?;
     support::require("packets")?;
     match &arguments.read {

@@ -36,6 +36,19 @@ fn packets_of_a_capture_equal_tshark() -> TestResult {
     python("packets_check.py", &[&text(&capture), &text(&ours)], None)
 }
 
+#[test]
+fn programs_that_read_a_capture_have_sizes() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let capture = corpus(folder.path())?;
+    for command in ["packets", "flows"] {
+        let finished = read(command, &capture, &["-v"])?;
+        let told =
+            finished.stderr.lines().find(|line| line.contains(" bytes of BPF")).context("no program")?;
+        ensure!(!told.contains(" 0 bytes of"), "{told}");
+    }
+    Ok(())
+}
+
 /// The capture in another shape.
 fn editcap(from: &Path, to: &Path, arguments: &[&str], frames: &[&str]) -> TestResult {
     let status = Command::new("editcap")

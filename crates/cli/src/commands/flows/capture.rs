@@ -29,8 +29,10 @@ pub fn run(run: &Run, asked: &Asked, path: &Path) -> Outcome<Exit> {
     let mut storage = Storage::new();
     let flows = Flows::load(&mut storage, &asked.config)?;
     let mut outputs = Outputs::open(run, asked.layout())?;
+    // Sizes of programs are told to the privileged alone.
+    let programs = flows.facts();
     let ready = pipeline::ready(run, None)?;
-    capture::begin(run, &asked.anonymizer, &mut outputs, path, &asked.config.filter, &flows.facts());
+    capture::begin(run, &asked.anonymizer, &mut outputs, path, &asked.config.filter, &programs);
     let both = RefCell::new(Both { writer: Writer::new(run, asked, Vec::new(), 0), outputs });
     let end = read(&flows, &mut capture, &both, &mut signals)?;
     let Both { mut writer, mut outputs } = both.into_inner();

@@ -25,8 +25,10 @@ pub fn run(run: &Run, config: &Config, anonymizer: &Anonymizer, path: &Path) -> 
     let mut storage = Storage::new();
     let packets = Packets::load(&mut storage, config)?;
     let mut outputs = Outputs::open(run, LAYOUT)?;
+    // Sizes of programs are told to the privileged alone.
+    let programs = packets.facts();
     let ready = pipeline::ready(run, None)?;
-    capture::begin(run, anonymizer, &mut outputs, path, &config.filter, &packets.facts());
+    capture::begin(run, anonymizer, &mut outputs, path, &config.filter, &programs);
     let both = RefCell::new(Both { writer: Writer::new(run, anonymizer, Vec::new(), 0), outputs });
     let ring = packets.ring(|event| {
         let Both { writer, outputs } = &mut *both.borrow_mut();
