@@ -9,8 +9,9 @@ use crate::{run, setup};
 /// `cargo xtask bench`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which bench: `drops`, `xdp`, `traffic` or `latency`; further words go to `plumb bench`
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    /// Which bench: `drops`, `xdp`, `features`, `traffic` or `latency`, none for that of readers; further words go to
+    /// `plumb bench`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 

@@ -43,7 +43,7 @@ crate::record! {
         wakeups_per_s_min: Option<f64> as Rate, "the smallest";
         wakeups_per_s_max: Option<f64> as Rate, "the largest";
         preemptions_per_s: Option<f64> as Rate, "how often another one took its CPU (involuntary context switches)";
-        delay_from: Option<String> as Text, "where delays begin: `stamp`, written into the packet when it was made; `hook`, the record's time at XDP, some microseconds later; null where there is no record per packet";
+        delay_from: Option<String> as Text, "where delays begin: `stamp`, written into the packet when it was made; `hook`, the record's time at XDP, some microseconds later; null where nobody has a record per packet: `flows`, and what writes";
         delay_p50_ns: Option<u64> as Nanoseconds, "from there to the record in the application, of a sample of one packet in 8: median";
         delay_p50_ns_min: Option<u64> as Nanoseconds, "the best repeat";
         delay_p50_ns_max: Option<u64> as Nanoseconds, "the worst repeat";
@@ -73,7 +73,7 @@ crate::record! {
         points: u64 as Count, "runs that the line goes through";
         fixed_share: f64 as Real, "share of one CPU that the line has at rate 0";
         ns_per_packet: f64 as Nanoseconds, "what each packet adds by the line";
-        r_squared: Option<f64> as Real, "share of the variance that the line explains; null where there is none";
+        r_squared: Option<f64> as Real, "share of the variance that the line explains; null where there is none, and of two points";
         saturates_per_s: Option<f64> as Rate, "packets per second at which the line reaches one CPU; null where it does not rise";
         measured_per_s: Option<f64> as Rate, "the highest rate that was measured; it may be the generator's limit";
         measured_share: Option<f64> as Real, "share of one CPU at that rate, as measured, median";

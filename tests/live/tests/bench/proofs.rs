@@ -38,14 +38,14 @@ fn all_readers_agree_at_a_low_rate_and_the_report_has_them() -> TestResult {
     let report = folder.path().join("report.html");
     let rows = rows(low_rate(), &["--for", "1s", "-o", report.to_str().context("a path")?])?;
     let text = fs::read_to_string(&report)?;
-    let readers = ["none", "af_packet_recv", "af_packet_ring", "af_xdp", "packets", "flows"];
+    let readers = ["none", "af_packet_recv", "af_packet_ring", "af_xdp", "packets", "packets_json", "flows"];
     for reader in readers {
         let row = row(&rows, reader)?;
         ensure!(row["valid"] == true, "{row:#}");
         let offered = row["offered"].as_u64().unwrap_or_default();
         // A second and what comes before it, and a generator that may be late.
         ensure!(offered > if low_rate() == "2k" { 2000 } else { 50 }, "{row:#}");
-        let delayed = !["none", "flows"].contains(&reader);
+        let delayed = !["none", "packets_json", "flows"].contains(&reader);
         ensure!(
             row["delay_p50_ns"].is_u64() == delayed && row["delay_from"].is_string() == delayed,
             "{row:#}"

@@ -71,7 +71,7 @@ pub fn run(asked: &Compare) -> Outcome<Exit> {
     match asked.format {
         Report::Text => crate::commands::print(&text::text(&result)),
         Report::Json => {
-            let rows = super::report::json(&result.rows)? + &super::report::json(&result.fits)?;
+            let rows = super::rows::json(&result.rows)? + &super::rows::json(&result.fits)?;
             crate::commands::print(&rows)
         }
     }

@@ -5,7 +5,6 @@ mod talk;
 
 use super::readers::{How, LATENCY, Reader};
 use super::{chosen, failed, progress, running};
-use crate::args::Report;
 use crate::args::bench::Latency as Asked;
 use crate::failure::{Exit, Outcome};
 use crate::signals::Signals;
@@ -59,10 +58,7 @@ pub fn run(asked: &Asked) -> Outcome<Exit> {
     progress("");
     let row = |(number, reader): (usize, &&Reader)| rows::row(reader.name, &runs[number], &runs[0]);
     let rows: Vec<LatencyBench> = readers.iter().enumerate().map(row).collect();
-    match asked.format {
-        Report::Text => super::super::print(&rows::text(&rows)),
-        Report::Json => super::super::print(&super::report::json(&rows)?),
-    }
+    super::rows::write(asked.format, &rows, rows::text)
 }
 
 /// Whether a reader works on this machine; a rival that does not is told, with the reason.

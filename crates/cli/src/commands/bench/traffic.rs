@@ -2,7 +2,7 @@
 
 mod table;
 
-use crate::args::Report;
+use super::rows::{Middle, median};
 use crate::args::bench::Traffic as Asked;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::signals::Signals;
@@ -67,10 +67,7 @@ pub fn run(asked: &Asked) -> Outcome<Exit> {
     super::progress("");
     let rows: Vec<TrafficBench> =
         contenders.iter().zip(&runs).map(|(contender, runs)| row(contender, runs)).collect();
-    match asked.format {
-        Report::Text => crate::commands::print(&table::text(&rows)),
-        Report::Json => crate::commands::print(&super::report::json(&rows)?),
-    }
+    super::rows::write(asked.format, &rows, table::text)
 }
 
 /// Both at their highest rate with one thread and with as many as there are CPUs, then the rates that were asked for.
@@ -197,12 +194,9 @@ impl Drop for Generator {
 }
 
 fn row(contender: &Contender, runs: &[Run]) -> TrafficBench {
-    let of = |value: fn(&Run) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        values
-    };
-    let rates = of(|run| run.per_second);
+    let rates = || runs.iter().map(|run| run.per_second);
+    let (received_per_s, received_per_s_min, received_per_s_max) =
+        Middle::of(rates()).unwrap_or_default().three();
     let asked = match contender.rate {
         Rate::PerSecond(rate) => Some(rate),
         Rate::Max => None,
@@ -212,16 +206,12 @@ fn row(contender: &Contender, runs: &[Run]) -> TrafficBench {
         threads: contender.threads,
         asked_per_s: asked,
         repeats: runs.len() as u64,
-        received_per_s: median(&rates),
-        received_per_s_min: rates.first().copied().unwrap_or_default(),
-        received_per_s_max: rates.last().copied().unwrap_or_default(),
-        deviation: asked.map(|asked| rates.iter().map(|rate| (rate / asked - 1.0).abs()).fold(0.0, f64::max)),
+        received_per_s,
+        received_per_s_min,
+        received_per_s_max,
+        deviation: asked.map(|asked| rates().map(|rate| (rate / asked - 1.0).abs()).fold(0.0, f64::max)),
         gap_max_ns: runs.iter().filter_map(|run| run.gap_max).min(),
         late_p99_ns: runs.iter().filter_map(|run| run.late_p99).min(),
-        cpu_ns_per_packet: median(&of(|run| run.cpu_ns)),
+        cpu_ns_per_packet: median(runs.iter().map(|run| run.cpu_ns)).unwrap_or_default(),
     }
-}
-
-fn median(sorted: &[f64]) -> f64 {
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }

@@ -5,7 +5,6 @@ mod rival;
 mod ways;
 
 use super::{CPU, FLOWS, failed, progress};
-use crate::args::Report;
 use crate::args::bench::Xdp;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::signals::Signals;
@@ -62,10 +61,7 @@ fn run_flows(asked: &Xdp, all: &'static [Way], flows: u32) -> Outcome<Exit> {
     if signals.stopped() {
         return Ok(Exit::Done);
     }
-    match asked.format {
-        Report::Text => super::super::print(&rows.text()),
-        Report::Json => super::super::print(&rows.json()?),
-    }
+    super::rows::write(asked.format, &rows.records(), report::text)
 }
 
 fn measure(

@@ -1,7 +1,13 @@
 //! Who takes part.
 
+use super::super::running::Output;
 use crate::failure::{Failure, Outcome};
 use plumb_lab::readers::Way;
+
+/// Where Plumb is attached.
+const XDP: &[&str] = &["--hook", "xdp", "--mode", "native"];
+/// Where the bench's packets go, and no others: what is written is not looked at.
+const DPORT: &str = "9";
 
 /// One reader.
 #[derive(Debug)]
@@ -21,6 +27,8 @@ pub enum How {
     Nothing,
     /// The hidden command that reads packets, with these words more.
     Reader(Way, &'static [&'static str]),
+    /// `plumb packets` as people type it, written as JSON lines.
+    PacketsJson,
     /// `plumb flows` as people type it.
     Flows,
 }
@@ -42,6 +50,7 @@ static CONTENDERS: &[Contender] = &[
     reader("libpcap", Way::Libpcap),
     reader("af_xdp", Way::AfXdp),
     reader("packets", Way::Packets),
+    Contender { name: "packets_json", how: How::PacketsJson, asked_or_not: true },
     Contender { name: "flows", how: How::Flows, asked_or_not: true },
     proof("proof_burns_100us", &["--burn", "100us"]),
     proof("proof_drops_every_10th", &["--drop-every", "10"]),
@@ -55,7 +64,12 @@ impl Contender {
 
     /// Whether an XDP program of its own takes the frames, or passes them on.
     pub fn attaches_xdp(&self) -> bool {
-        matches!(self.how, How::Flows | How::Reader(Way::AfXdp | Way::Packets, _))
+        matches!(self.how, How::Flows | How::PacketsJson | How::Reader(Way::AfXdp | Way::Packets, _))
+    }
+
+    /// What is kept of what it writes.
+    pub fn output(&self) -> Output {
+        if matches!(self.how, How::PacketsJson) { Output::End } else { Output::Whole }
     }
 
     /// What is typed after `plumb`; nothing where nothing runs.
@@ -63,9 +77,11 @@ impl Contender {
         let words: Vec<&str> = match self.how {
             How::Nothing => return None,
             How::Reader(way, more) => [&[super::super::READ, way.name(), "-i", interface], more].concat(),
-            How::Flows => {
-                vec!["flows", "-i", interface, "--hook", "xdp", "--mode", "native", "--format", "json"]
+            How::PacketsJson => {
+                let written = ["--format", "json", "--dport", DPORT];
+                [&["packets", "-i", interface], XDP, &written].concat()
             }
+            How::Flows => [&["flows", "-i", interface], XDP, &["--format", "json"]].concat(),
         };
         Some(words.into_iter().map(str::to_owned).collect())
     }

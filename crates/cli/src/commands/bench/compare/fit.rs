@@ -1,6 +1,6 @@
 //! A straight line through a reader's CPU time at all rates: what a packet costs, and what that would come to.
 
-use super::super::report::Middle;
+use super::super::rows::Middle;
 use super::once::Run;
 use super::{NONE, Runs};
 use plumb_records::bench::ReaderFit;
@@ -17,7 +17,7 @@ pub struct Line {
     pub fixed: f64,
     /// How it rises.
     pub slope: f64,
-    /// Share of the variance that it explains; `None` where there is none.
+    /// Share of the variance that it explains; `None` where there is none, and of two points.
     pub r_squared: Option<f64>,
 }
 
@@ -35,7 +35,8 @@ pub fn line(points: &[(f64, f64)]) -> Option<Line> {
         return None;
     }
     let slope = xy / xx;
-    let r_squared = (yy > 0.0).then(|| xy * xy / (xx * yy));
+    // Through two points there always is one.
+    let r_squared = (yy > 0.0 && points.len() > 2).then(|| xy * xy / (xx * yy));
     Some(Line { fixed: middle_y - slope * middle_x, slope, r_squared })
 }
 

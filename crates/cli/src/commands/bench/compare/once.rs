@@ -75,7 +75,7 @@ fn with_reader(
         // A child is where its parent is: in the receiver's namespace, on the CPUs that are not the generator's.
         let start = || {
             let _ = sched_setaffinity(Pid::from_raw(0), &network.others);
-            Ok(running::start_plumb(contender.name, &words))
+            Ok(running::start_plumb(contender.name, &words, contender.output()))
         };
         receiver.run(start).map_err(failed)?
     });

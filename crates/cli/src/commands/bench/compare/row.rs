@@ -1,6 +1,6 @@
 //! From runs to rows: medians with the smallest and the largest, and what makes them doubtful.
 
-use super::super::report::Middle;
+use super::super::rows::Middle;
 use super::once::Run;
 use super::{BASELINE, NONE, Runs};
 use plumb_lab::traffic::Rate;

@@ -1,23 +1,21 @@
 //! The result for people on a terminal.
 
+use super::super::rows::{or_dash, table};
 use super::Result;
-use crate::text::{style, width};
 use plumb_records::bench::{ReaderBench, ReaderFit};
-use plumb_sinks::text::table::{Head, Table};
 use plumb_sinks::text::units;
-use std::io::IsTerminal;
 
 /// A table of readers for each rate, then their lines.
 pub fn text(result: &Result) -> String {
     let mut text = String::new();
     for rows in result.rows.chunk_by(|one, other| one.asked_per_s == other.asked_per_s) {
         text += &format!("{}:\n", heading(rows));
-        text += &readers(rows);
+        text += &table(&["reader"], &[&HEADS[..], &["totals"]].concat(), rows.iter().map(cells));
         text.push('\n');
     }
     if !result.fits.is_empty() {
         text += &format!("{LINES}:\n");
-        text += &lines(&result.fits);
+        text += &table(&["reader", "CPU of"], &LINE_HEADS, result.fits.iter().map(line_cells));
     }
     text
 }
@@ -51,22 +49,6 @@ pub fn heading(rows: &[ReaderBench]) -> String {
     let asked = rows.first().and_then(|row| row.asked_per_s);
     let rate = asked.map_or_else(|| "The highest rate".to_owned(), units::rate);
     format!("{rate} of {} bytes", rows.first().map_or(0.0, |row| row.packet_bytes))
-}
-
-fn readers(rows: &[ReaderBench]) -> String {
-    let mut columns = vec![Head::text("reader")];
-    columns.extend(HEADS.map(Head::number));
-    columns.push(Head::text("totals"));
-    let mut table = Table::new(columns);
-    for row in rows {
-        table.row(cells(row));
-    }
-    table.render(width(), style(std::io::stdout().is_terminal()))
-}
-
-/// `-` is what is not known.
-pub fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
-    value.map_or_else(|| "-".to_owned(), show)
 }
 
 /// A share of one CPU.
@@ -158,14 +140,4 @@ pub fn line_cells(fit: &ReaderFit) -> Vec<String> {
 /// A number of packets per second, short.
 pub fn plain_rate(per_second: f64) -> String {
     units::rate(per_second).trim_end_matches("/s").to_owned()
-}
-
-fn lines(fits: &[ReaderFit]) -> String {
-    let mut columns = vec![Head::text("reader"), Head::text("CPU of")];
-    columns.extend(LINE_HEADS.map(Head::number));
-    let mut table = Table::new(columns);
-    for fit in fits {
-        table.row(line_cells(fit));
-    }
-    table.render(width(), style(std::io::stdout().is_terminal()))
 }

@@ -29,12 +29,20 @@ pub struct Account {
     pub peak: Option<u64>,
 }
 
-/// Totals of flows; their squares are not in the records.
-#[derive(Clone, Copy, Debug, Default)]
+/// Totals, as far as they are known.
+#[derive(Clone, Copy, Debug)]
 struct Read {
     totals: Totals,
-    squares: bool,
+    known: Known,
     flows: Option<u64>,
+}
+
+/// What a reader tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    Packets,
+    Volumes,
+    Squares,
 }
 
 /// Reads and judges a reader's account.
@@ -42,6 +50,7 @@ pub fn account(how: How, ended: &Ended, sent: Sent, asked: &Compare) -> Outcome<
     let records = ended.records()?;
     let (read, mut account) = match how {
         How::Flows => flows(records)?,
+        How::PacketsJson => written(records)?,
         How::Nothing | How::Reader(..) => told(records)?,
     };
     account.received = read.totals.packets;
@@ -64,7 +73,7 @@ fn told(mut records: impl Iterator<Item = Value>) -> Outcome<(Read, Account)> {
         inside_ns: three("inside_ns"),
         ..Account::default()
     };
-    Ok((Read { totals, squares: true, flows: line["flows"].as_u64() }, account))
+    Ok((Read { totals, known: Known::Squares, flows: line["flows"].as_u64() }, account))
 }
 
 fn flows(records: impl Iterator<Item = Value>) -> Outcome<(Read, Account)> {
@@ -84,7 +93,16 @@ fn flows(records: impl Iterator<Item = Value>) -> Outcome<(Read, Account)> {
     let peak = ledger["peak_rss_bytes"].as_u64();
     let wrong = ledger.is_null().then(|| "it ended without a ledger".to_owned());
     let account = Account { peak, wrong, ..Account::default() };
-    Ok((Read { totals, squares: false, flows: Some(flows) }, account))
+    Ok((Read { totals, known: Known::Volumes, flows: Some(flows) }, account))
+}
+
+/// The end of what `plumb packets` wrote: its ledger.
+fn written(records: impl Iterator<Item = Value>) -> Outcome<(Read, Account)> {
+    let ledger = records.last().filter(|record| record["record"] == "ledger").ok_or_else(unreadable)?;
+    let packets = ledger["emitted"].as_u64().ok_or_else(unreadable)?;
+    let account = Account { peak: ledger["peak_rss_bytes"].as_u64(), ..Account::default() };
+    let totals = Totals { packets, ..Totals::default() };
+    Ok((Read { totals, known: Known::Packets, flows: None }, account))
 }
 
 /// Why totals cannot be those of packets of `size` bytes, `sent` of which came.
@@ -94,16 +112,16 @@ fn wrong(read: &Read, sent: u64, size: u64, flows: u64) -> Option<String> {
     if packets > sent {
         return Some(format!("{packets} packets of {sent}"));
     }
-    let squares = if read.squares { Some(ip_squares) } else { None };
     let sums = [
-        ("bytes of frames", Some(frame_bytes), size),
-        ("bytes from IP on", Some(ip_bytes), ip),
-        ("bytes of payload", Some(payload_bytes), size - HEADERS),
-        ("squares of lengths", squares, ip * ip),
+        ("bytes of frames", Known::Volumes, frame_bytes, size),
+        ("bytes from IP on", Known::Volumes, ip_bytes, ip),
+        ("bytes of payload", Known::Volumes, payload_bytes, size - HEADERS),
+        ("squares of lengths", Known::Squares, ip_squares, ip * ip),
     ];
-    let off = sums.iter().find(|(_, sum, each)| sum.is_some_and(|sum| sum != packets * each));
-    if let Some((what, sum, each)) = off {
-        let sum = sum.unwrap_or_default();
+    let known = |known: Known| read.known >= known;
+    if let Some((what, _, sum, each)) =
+        sums.iter().find(|(_, at, sum, each)| known(*at) && *sum != packets * each)
+    {
         return Some(format!("{sum} {what} instead of {}", packets * each));
     }
     let most = flows.min(sent);
@@ -123,7 +141,7 @@ mod tests {
             payload_bytes: packets * 24,
             ip_squares: packets * 52 * 52,
         };
-        Read { totals, squares: true, flows: Some(packets.min(10)) }
+        Read { totals, known: Known::Squares, flows: Some(packets.min(10)) }
     }
 
     #[test]
@@ -153,5 +171,9 @@ mod tests {
         assert_eq!((read.totals.packets, read.flows, account.peak), (3, Some(1), Some(5)));
         assert_eq!(wrong(&read, 3, 66, 1), None);
         assert!(told([].into_iter()).is_err());
+        let ledger = serde_json::json!({"record": "ledger", "emitted": 7});
+        let (read, _) = written([ledger].into_iter()).unwrap();
+        assert_eq!((wrong(&read, 7, 66, 3), wrong(&read, 6, 66, 3).is_some()), (None, true));
+        assert!(written([serde_json::json!({"record": "packet"})].into_iter()).is_err());
     }
 }

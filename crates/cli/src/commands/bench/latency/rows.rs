@@ -1,48 +1,48 @@
 //! Medians over repeats, as a table and as `bench_latency` records.
 
-use super::super::report::{middle, sorted};
+use super::super::rows::{Middle, median, or_dash, table};
 use super::Measured;
 use super::talk::Moved;
-use crate::text::{style, width};
 use plumb_records::bench::LatencyBench;
-use plumb_sinks::text::table::{Head, Table};
 use plumb_sinks::text::units;
-use std::io::IsTerminal;
 
 /// One reader's row; `none` has as many runs as every reader.
 pub fn row(name: &str, runs: &[Measured], none: &[Measured]) -> LatencyBench {
     let is_none = name == "none";
-    let exchanges = sorted(runs.iter().map(|run| run.exchanges.rate()));
-    let bulk = sorted(runs.iter().map(|run| run.bulk.rate()));
+    let exchanges = Middle::of(runs.iter().map(|run| run.exchanges.rate()));
+    let bulk = Middle::of(runs.iter().map(|run| run.bulk.rate()));
     let beside = |value: fn(&Measured, &Measured) -> f64| {
-        sorted(runs.iter().zip(none).filter(|_| !is_none).map(|(run, none)| value(run, none)))
+        Middle::of(runs.iter().zip(none).filter(|_| !is_none).map(|(run, none)| value(run, none)))
     };
     let ratio = |of: fn(&Measured) -> Moved| {
         let ratios = runs.iter().zip(none).filter(|_| !is_none);
-        middle(&sorted(ratios.map(|(run, none)| of(run).rate() / of(none).rate())))
+        median(ratios.map(|(run, none)| of(run).rate() / of(none).rate()))
     };
     let overheads = beside(|run, none| run.exchanges.each_ns() - none.exchanges.each_ns());
-    let hooks = middle(&sorted(runs.iter().filter_map(|run| Some(run.hooks?.0))));
+    let hooks = median(runs.iter().filter_map(|run| Some(run.hooks?.0)));
+    let (exchanges_per_s, exchanges_per_s_min, exchanges_per_s_max) = exchanges.unwrap_or_default().three();
+    let (bulk_bytes_per_s, bulk_bytes_per_s_min, bulk_bytes_per_s_max) = bulk.unwrap_or_default().three();
+    let (overhead_ns, overhead_ns_min, overhead_ns_max) = Middle::split(overheads);
     LatencyBench {
         reader: name.to_owned(),
         repeats: runs.len() as u64,
-        exchanges_per_s: middle(&exchanges).unwrap_or_default(),
-        exchanges_per_s_min: exchanges.first().copied().unwrap_or_default(),
-        exchanges_per_s_max: exchanges.last().copied().unwrap_or_default(),
+        exchanges_per_s,
+        exchanges_per_s_min,
+        exchanges_per_s_max,
         exchanges_ratio: ratio(|run| run.exchanges),
-        overhead_ns: middle(&overheads),
-        overhead_ns_min: overheads.first().copied(),
-        overhead_ns_max: overheads.last().copied(),
+        overhead_ns,
+        overhead_ns_min,
+        overhead_ns_max,
         hooks_per_exchange: hooks,
-        overhead_ns_per_hook: middle(&overheads).zip(hooks).map(|(overhead, hooks)| overhead / hooks),
-        program_ns_per_hook: middle(&sorted(runs.iter().filter_map(|run| Some(run.hooks?.1)))),
-        bulk_bytes_per_s: middle(&bulk).unwrap_or_default(),
-        bulk_bytes_per_s_min: bulk.first().copied().unwrap_or_default(),
-        bulk_bytes_per_s_max: bulk.last().copied().unwrap_or_default(),
+        overhead_ns_per_hook: overhead_ns.zip(hooks).map(|(overhead, hooks)| overhead / hooks),
+        program_ns_per_hook: median(runs.iter().filter_map(|run| Some(run.hooks?.1))),
+        bulk_bytes_per_s,
+        bulk_bytes_per_s_min,
+        bulk_bytes_per_s_max,
         bulk_ratio: ratio(|run| run.bulk),
         lost: runs.iter().filter_map(|run| run.lost).max(),
         complete: runs.iter().filter_map(|run| run.complete).min(),
-        process_cpu_share: middle(&sorted(runs.iter().filter_map(|run| run.cpu))),
+        process_cpu_share: median(runs.iter().filter_map(|run| run.cpu)),
         peak_rss_bytes: runs.iter().filter_map(|run| run.peak).max(),
     }
 }
@@ -69,13 +69,7 @@ pub fn text(rows: &[LatencyBench]) -> String {
         "CPU",
         "memory",
     ];
-    let mut columns = vec![Head::text("reader")];
-    columns.extend(heads.map(Head::number));
-    let mut table = Table::new(columns);
-    for row in rows {
-        table.row(cells(row));
-    }
-    let text = table.render(width(), style(std::io::stdout().is_terminal()));
+    let text = table(&["reader"], &heads, rows.iter().map(cells));
     format!("{text}{}", compared(rows))
 }
 
@@ -100,9 +94,8 @@ fn compared(rows: &[LatencyBench]) -> String {
 }
 
 fn cells(row: &LatencyBench) -> Vec<String> {
-    let missing = || "-".to_owned();
-    let ns = |value: Option<f64>| value.map_or_else(missing, |value| format!("{value:.0} ns"));
-    let share = |value: Option<f64>| value.map_or_else(missing, |value| format!("{value:.3}"));
+    let ns = |value: Option<f64>| or_dash(value, |value| format!("{value:.0} ns"));
+    let share = |value: Option<f64>| or_dash(value, |value| format!("{value:.3}"));
     let megabytes = |value: f64| format!("{:.0} MB/s", value / 1e6);
     vec![
         row.reader.clone(),
@@ -113,16 +106,16 @@ fn cells(row: &LatencyBench) -> Vec<String> {
         ns(row.overhead_ns),
         ns(row.overhead_ns_min),
         ns(row.overhead_ns_max),
-        row.hooks_per_exchange.map_or_else(missing, |hooks| format!("{hooks:.1}")),
+        or_dash(row.hooks_per_exchange, |hooks| format!("{hooks:.1}")),
         ns(row.overhead_ns_per_hook),
         ns(row.program_ns_per_hook),
         megabytes(row.bulk_bytes_per_s),
         megabytes(row.bulk_bytes_per_s_min),
         megabytes(row.bulk_bytes_per_s_max),
         share(row.bulk_ratio),
-        row.lost.map_or_else(missing, units::count),
-        row.complete.map_or_else(missing, |complete| if complete { "yes" } else { "no" }.to_owned()),
-        row.process_cpu_share.map_or_else(missing, |share| format!("{:.1}%", share * 100.0)),
-        row.peak_rss_bytes.map_or_else(missing, units::bytes),
+        or_dash(row.lost, units::count),
+        or_dash(row.complete, |complete| if complete { "yes" } else { "no" }.to_owned()),
+        or_dash(row.process_cpu_share, |share| format!("{:.1}%", share * 100.0)),
+        or_dash(row.peak_rss_bytes, units::bytes),
     ]
 }

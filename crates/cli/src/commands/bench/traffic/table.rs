@@ -1,22 +1,14 @@
 //! The rows of `plumb bench traffic`, for people and for programs.
 
-use crate::text::{style, width};
+use super::super::rows::{or_dash, table};
 use plumb_records::traffic::TrafficBench;
-use plumb_sinks::text::table::{Head, Table};
 use plumb_sinks::text::units;
-use std::io::IsTerminal;
 
 /// A table, and the highest rates against each other.
 pub fn text(rows: &[TrafficBench]) -> String {
-    let mut columns = vec![Head::text("generator")];
     let heads =
         ["threads", "asked", "arrived", "min", "max", "off by", "longest gap", "late p99", "CPU/packet"];
-    columns.extend(heads.map(Head::number));
-    let mut table = Table::new(columns);
-    for row in rows {
-        table.row(cells(row));
-    }
-    let mut text = table.render(width(), style(std::io::stdout().is_terminal()));
+    let mut text = table(&["generator"], &heads, rows.iter().map(cells));
     for row in rows.iter().filter(|row| row.generator == "plumb" && row.asked_per_s.is_none()) {
         let rival =
             rows.iter().find(|other| other.generator == "xdp-trafficgen" && other.threads == row.threads);
@@ -33,7 +25,7 @@ pub fn text(rows: &[TrafficBench]) -> String {
 }
 
 fn cells(row: &TrafficBench) -> Vec<String> {
-    let time = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), units::duration);
+    let time = |value: Option<u64>| or_dash(value, units::duration);
     vec![
         row.generator.clone(),
         row.threads.to_string(),
@@ -41,7 +33,7 @@ fn cells(row: &TrafficBench) -> Vec<String> {
         units::rate(row.received_per_s),
         units::rate(row.received_per_s_min),
         units::rate(row.received_per_s_max),
-        row.deviation.map_or_else(|| "-".to_owned(), |share| format!("{:.2}%", share * 100.0)),
+        or_dash(row.deviation, |share| format!("{:.2}%", share * 100.0)),
         time(row.gap_max_ns),
         time(row.late_p99_ns),
         format!("{:.0} ns", row.cpu_ns_per_packet),

@@ -1,15 +1,11 @@
 //! Medians over repeats, as a table and as `bench` records.
 
-use super::super::report::{json, middle, sorted};
+use super::super::rows::{Middle, median, or_dash, table};
 use super::Measured;
 use super::ways::Way;
 use crate::args::bench::Xdp;
-use crate::failure::Outcome;
-use crate::text::{style, width};
 use plumb_records::bench::Bench;
-use plumb_sinks::text::table::{Head, Table};
 use plumb_sinks::text::units;
-use std::io::IsTerminal;
 
 /// All runs, by way.
 pub struct Rows {
@@ -31,59 +27,54 @@ impl Rows {
     fn record(&self, way: usize) -> Bench {
         let per_packet = |run: &Measured| run.took.as_secs_f64() * 1e9 / run.received.max(1) as f64;
         let runs = &self.runs[way];
-        let rates = sorted(runs.iter().map(|run| 1e9 / per_packet(run)));
+        let rates = Middle::of(runs.iter().map(|run| 1e9 / per_packet(run)));
         let beside = runs.iter().zip(&self.runs[0]).filter(|_| way > 0);
-        let overheads = sorted(beside.map(|(run, bare)| per_packet(run) - per_packet(bare)));
+        let overheads = Middle::of(beside.map(|(run, bare)| per_packet(run) - per_packet(bare)));
+        let (offered_per_s, offered_per_s_min, offered_per_s_max) = rates.unwrap_or_default().three();
+        let (overhead_ns, overhead_ns_min, overhead_ns_max) = Middle::split(overheads);
         Bench {
             bench: "xdp".into(),
             reader: self.ways[way].name.into(),
             repeats: runs.len() as u64,
             offered: u64::from(self.packets),
-            offered_per_s: middle(&rates).unwrap_or(0.0),
-            offered_per_s_min: rates.first().copied().unwrap_or(0.0),
-            offered_per_s_max: rates.last().copied().unwrap_or(0.0),
-            overhead_ns: middle(&overheads),
-            overhead_ns_min: overheads.first().copied(),
-            overhead_ns_max: overheads.last().copied(),
-            program_ns: middle(&sorted(runs.iter().filter_map(|run| run.program_ns))),
+            offered_per_s,
+            offered_per_s_min,
+            offered_per_s_max,
+            overhead_ns,
+            overhead_ns_min,
+            overhead_ns_max,
+            program_ns: median(runs.iter().filter_map(|run| run.program_ns)),
             received: runs.iter().filter_map(|run| run.account.received).min(),
             lost: runs.iter().filter_map(|run| run.account.lost).max(),
             ..Bench::default()
         }
     }
 
-    fn records(&self) -> Vec<Bench> {
+    /// One record per way.
+    pub fn records(&self) -> Vec<Bench> {
         (0..self.ways.len()).map(|way| self.record(way)).collect()
     }
+}
 
-    /// One line per record.
-    pub fn json(&self) -> Outcome<String> {
-        json(&self.records())
-    }
+/// A table, and what the figures come to.
+pub fn text(records: &[Bench]) -> String {
+    let heads = ["packets", "min", "max", "of bare", "overhead", "min", "max", "program", "lost"];
+    let bare = records.first().map_or(1.0, |record| record.offered_per_s);
+    table(&["reader"], &heads, records.iter().map(|record| cells(record, bare)))
+}
 
-    /// A table, and what the figures come to.
-    pub fn text(&self) -> String {
-        let heads = ["packets", "min", "max", "of bare", "overhead", "min", "max", "program", "lost"];
-        let mut columns = vec![Head::text("reader")];
-        columns.extend(heads.map(Head::number));
-        let mut table = Table::new(columns);
-        let records = self.records();
-        let bare = records.first().map_or(1.0, |record| record.offered_per_s);
-        let ns = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1} ns"));
-        for record in &records {
-            table.row([
-                record.reader.clone(),
-                units::rate(record.offered_per_s),
-                units::rate(record.offered_per_s_min),
-                units::rate(record.offered_per_s_max),
-                format!("{:.3}", record.offered_per_s / bare),
-                ns(record.overhead_ns),
-                ns(record.overhead_ns_min),
-                ns(record.overhead_ns_max),
-                ns(record.program_ns),
-                record.lost.map_or_else(|| "-".to_owned(), units::count),
-            ]);
-        }
-        table.render(width(), style(std::io::stdout().is_terminal()))
-    }
+fn cells(record: &Bench, bare: f64) -> Vec<String> {
+    let ns = |value: Option<f64>| or_dash(value, |value| format!("{value:.1} ns"));
+    vec![
+        record.reader.clone(),
+        units::rate(record.offered_per_s),
+        units::rate(record.offered_per_s_min),
+        units::rate(record.offered_per_s_max),
+        format!("{:.3}", record.offered_per_s / bare),
+        ns(record.overhead_ns),
+        ns(record.overhead_ns_min),
+        ns(record.overhead_ns_max),
+        ns(record.program_ns),
+        or_dash(record.lost, units::count),
+    ]
 }

@@ -1,8 +1,8 @@
 //! How long a record takes from the drop to a reader of plumb's output, while little happens: what the way of waking up
 //! decides.
 
-use super::readers::{How, Reader};
-use super::running::{Folder, plumb_command, until_ready};
+use super::super::readers::{How, Reader};
+use super::super::running::{Folder, plumb_command, until_ready};
 use crate::failure::{Failure, Outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -65,7 +65,7 @@ fn delays(flood: &Flood<'_>, cpu: usize, output: impl BufRead + Send, plumb: u32
             }
         });
         let one = || {
-            flood.send(1, cpu).map_err(super::failed)?;
+            flood.send(1, cpu).map_err(super::super::failed)?;
             let delay = arrivals.recv_timeout(PATIENCE);
             delay.map_err(|error| Failure::failed("plumb wrote no event").because(error))
         };
