@@ -48,7 +48,7 @@ struct Moment {
     sent: (Instant, u64),
     usage: Option<Usage>,
     machine: (Instant, Machine),
-    all: HashMap<u32, Duration>,
+    all: (Instant, HashMap<u32, Duration>),
 }
 
 /// Starts the reader, offers load, measures in its midst, ends the reader. `None` where a signal came.
@@ -128,7 +128,12 @@ fn moment(load: &Load<'_>, reader: Option<&running::Running>) -> Outcome<Moment>
     let usage = reader.map(running::Running::usage).transpose()?.flatten();
     let sent = load.sent();
     let machine = Machine::now().map_err(failed)?;
-    Ok(Moment { sent, usage, machine: (Instant::now(), machine), all: process::all_cpu_times() })
+    Ok(Moment {
+        sent,
+        usage,
+        machine: (Instant::now(), machine),
+        all: (Instant::now(), process::all_cpu_times()),
+    })
 }
 
 #[allow(clippy::cast_precision_loss, reason = "rates")]
@@ -138,9 +143,9 @@ fn between(before: &Moment, after: &Moment, reader: Option<u32>) -> Run {
     let used = before.usage.zip(after.usage);
     let share = |now: Duration, then: Duration, time: f64| now.saturating_sub(then).as_secs_f64() / time;
     let known = |pid: &u32| *pid == std::process::id() || Some(*pid) == reader;
-    let others = after.all.iter().filter(|(pid, _)| !known(pid)).map(|(pid, time)| {
+    let others = after.all.1.iter().filter(|(pid, _)| !known(pid)).map(|(pid, time)| {
         // One that began in between is all in it.
-        time.saturating_sub(before.all.get(pid).copied().unwrap_or_default()).as_secs_f64()
+        time.saturating_sub(before.all.1.get(pid).copied().unwrap_or_default()).as_secs_f64()
     });
     Run {
         offered_per_s: (after.sent.1 - before.sent.1) as f64 / seconds(before.sent.0, after.sent.0),
@@ -152,7 +157,7 @@ fn between(before: &Moment, after: &Moment, reader: Option<u32>) -> Run {
             })
         }),
         busy: after.machine.1.since(&before.machine.1, busy_time),
-        others: others.sum::<f64>() / busy_time.as_secs_f64(),
+        others: others.sum::<f64>() / seconds(before.all.0, after.all.0),
         ..Run::default()
     }
 }
