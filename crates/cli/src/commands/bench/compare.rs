@@ -91,7 +91,12 @@ fn measure(
                 let number = (turn + repeat) % contenders.len();
                 let name = contenders[number].name;
                 progress(&format!("{rate}, repeat {}/{}: {name}", repeat + 1, asked.repeat));
-                match once::once(network, contenders[number], *rate, asked, signals)? {
+                let run = match once::once(network, contenders[number], *rate, asked, signals) {
+                    // A terminal's Ctrl-C ends the reader too, and what fails then is no failure.
+                    Err(_) if signals.stopped() => None,
+                    run => run?,
+                };
+                match run {
                     Some(run) => runs[number].push(run),
                     None => return Ok(Runs { contenders, rates: Vec::new(), runs: Vec::new() }),
                 }

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// What comes before the measured time: caches, the page pool and a reader's table are warm then.
 const WARM: Duration = Duration::from_millis(250);
+/// How long the first packets may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a wait looks whether it was asked to end.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -100,6 +102,10 @@ fn window(
     time: Duration,
     signals: &Signals,
 ) -> Outcome<Option<Run>> {
+    // The kernel may be long about the first frames: programs for XDP are changed one at a time in the whole system
+    // (bpf_dispatcher_change_prog in kernel/bpf/dispatcher.c).
+    let begun = Instant::now();
+    while load.sent().1 == 0 && begun.elapsed() < PATIENCE && wait(LOOK, signals) {}
     if !wait(WARM, signals) {
         return Ok(None);
     }
