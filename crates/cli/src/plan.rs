@@ -8,12 +8,22 @@ use crate::args::observing::{self, Ends, Observing, Outputs};
 use crate::args::values::{Output, Place};
 use crate::failure::{Failure, Outcome};
 use nix::unistd::{AccessFlags, eaccess};
+use plumb_kernel::ring::Wakeup;
 use plumb_sinks::format::Format;
 use plumb_sinks::rotate::Rotate;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// How records are consumed: as typed, and by default when they come. A reader on a timer looks every `timer`.
+pub fn wakeup(word: Option<observing::Wakeup>, timer: Duration) -> Wakeup {
+    match word {
+        None | Some(observing::Wakeup::Adaptive) => Wakeup::Adaptive,
+        Some(observing::Wakeup::Busy) => Wakeup::Busy,
+        Some(observing::Wakeup::Interval) => Wakeup::Interval(timer),
+    }
+}
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_secs(1);

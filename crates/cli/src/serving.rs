@@ -15,6 +15,7 @@ pub trait Offer: Sink {
 #[cfg(feature = "columnar")]
 pub fn open(words: &Serving, feeds: Vec<(String, Layout)>) -> Outcome<Option<Box<dyn Offer>>> {
     use crate::failure::Failure;
+    use crate::text::note;
     use plumb_flight::config::{BEHIND, Config, Error, Files};
     use plumb_flight::server::Bound;
     use plumb_flight::sink::Served;
@@ -31,6 +32,9 @@ pub fn open(words: &Serving, feeds: Vec<(String, Layout)>) -> Outcome<Option<Box
     let config = Config::read(address, &files, words.serve_exposed).map_err(refused)?;
     let config = config.with_behind(words.serve_behind.map_or(BEHIND, |bytes| bytes as usize));
     let bound = Bound::bind(config).map_err(refused)?;
+    if address.port() == 0 {
+        note(format_args!("serving at {}", bound.address().map_err(refused)?));
+    }
     Ok(Some(Box::new(Served::new(bound, feeds, Policy::default()))))
 }
 

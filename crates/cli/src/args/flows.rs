@@ -48,7 +48,7 @@ pub struct Flows {
     pub reading: Reading,
 
     /// Run this command once everything is attached, with our privileges, and stop when it ends
-    #[arg(last = true, value_name = "CMD")]
+    #[arg(last = true, value_name = "CMD", help_heading = "Arguments")]
     pub command: Vec<OsString>,
 }
 

@@ -9,21 +9,20 @@ mod table;
 mod waterfall;
 
 use crate::args::latency::{Latency as Arguments, Mechanism as MechanismWord};
-use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
+use crate::args::observing::Format as FormatWord;
 use crate::child::Beside;
 use crate::enrich::reasons::ReasonNames;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::outputs::Outputs;
 use crate::pipeline;
 use crate::plan::filter::{describe, filter};
-use crate::plan::{Run, Stdout};
+use crate::plan::{self, Run, Stdout};
 use crate::signals::Signals;
 use crate::{account, counted, tables, text};
 use counting::{Told, Ways};
 use groups::By;
 use plumb_kernel::probes::latency::irq::Irqs;
 use plumb_kernel::probes::latency::{Config, Latency, Mechanism, Outcomes};
-use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::{Attached, Storage};
 use plumb_kernel::support;
 use plumb_records::column::Shown;
@@ -145,11 +144,7 @@ fn config(arguments: &Arguments, filter: Filter, by: &By) -> Config {
         }),
         events: each.events.then(|| each.slower_than.unwrap_or_default()),
         ring_size: following.ring_size,
-        wakeup: match following.wakeup {
-            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
-            Some(WakeupWord::Busy) => Wakeup::Busy,
-            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
-        },
+        wakeup: plan::wakeup(following.wakeup, TIMER),
     }
 }
 

@@ -5,19 +5,18 @@ mod streaming;
 mod writer;
 
 use crate::anonymizing::Anonymizer;
-use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
+use crate::args::observing::Format as FormatWord;
 use crate::args::packets::Packets as Arguments;
 use crate::child::Beside;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::hooks::view::View;
 use crate::hooks::{Wanted, target};
 use crate::outputs::Outputs;
-use crate::plan::{Run, filter};
+use crate::plan::{self, Run, filter};
 use crate::serving;
 use crate::signals::Signals;
 use plumb_kernel::hook::Hooks;
 use plumb_kernel::probes::packets::{Config, Packets};
-use plumb_kernel::ring::Wakeup;
 use plumb_kernel::session::Storage;
 use plumb_kernel::support;
 use plumb_records::column::Shown;
@@ -78,11 +77,7 @@ fn config(arguments: &Arguments) -> Outcome<Config> {
         filter: filter::headers(&arguments.headers)?,
         sample: arguments.sample,
         ring_size: arguments.reading.ring_size,
-        wakeup: match arguments.reading.wakeup {
-            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
-            Some(WakeupWord::Busy) => Wakeup::Busy,
-            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
-        },
+        wakeup: plan::wakeup(arguments.reading.wakeup, TIMER),
         hooks: Hooks::XDP,
         capture: arguments.read.is_some(),
         drop: false,

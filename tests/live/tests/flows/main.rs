@@ -4,6 +4,7 @@
 
 mod anonymous;
 mod captures;
+mod dataset;
 mod endings;
 mod lifecycle;
 mod live;

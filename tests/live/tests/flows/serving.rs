@@ -128,7 +128,7 @@ impl Client {
 /// Beside what it may be behind, buffers of connections have some MiB: too much for emulated CPUs.
 #[test]
 fn a_slow_client_misses_its_own_flows_and_others_none() -> TestResult {
-    const WAVES: usize = 9;
+    const WAVES: usize = 18;
     const FLOWS: u16 = 3_000;
     if emulated() {
         return Ok(());
@@ -149,7 +149,7 @@ fn a_slow_client_misses_its_own_flows_and_others_none() -> TestResult {
         "--token-file",
         &token,
         "--serve-behind",
-        "8M",
+        "24M",
     ];
     let host = scene.receiver();
     let flows = ["flows", "-i", host.interface, "--netns", host.netns.name()];

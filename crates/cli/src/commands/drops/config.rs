@@ -1,13 +1,12 @@
 //! From the arguments of `plumb drops` to what the probe is asked for.
 
 use crate::args::drops::{Drops as Arguments, Noise};
-use crate::args::observing::Wakeup as WakeupWord;
 use crate::failure::{Failure, Outcome};
+use crate::plan;
 use crate::plan::filter::{describe, filter};
 use crate::plan::keys::{self, Order};
 use crate::tables;
 use plumb_kernel::probes::drops::{Config, Key};
-use plumb_kernel::ring::Wakeup;
 use plumb_records::column::Shown;
 use plumb_records::drop::DropGroup;
 use plumb_records::enrich::Reasons;
@@ -65,11 +64,7 @@ pub fn resolve(arguments: &Arguments, events: bool, capture: bool) -> Outcome<As
         not_reasons: numbers(&reasons.not_reason, &table)?,
         table_size: observing.kernel.table_size,
         ring_size: observing.kernel.ring_size,
-        wakeup: match observing.kernel.wakeup {
-            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
-            Some(WakeupWord::Busy) => Wakeup::Busy,
-            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
-        },
+        wakeup: plan::wakeup(observing.kernel.wakeup, TIMER),
         snaplen: arguments.events.snaplen.unwrap_or(SNAPLEN) * u32::from(capture),
         stack: arguments.events.stack,
         sample: arguments.events.sample,

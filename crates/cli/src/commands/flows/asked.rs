@@ -2,12 +2,11 @@
 
 use crate::anonymizing::Anonymizer;
 use crate::args::flows::{Flows as Arguments, Level as LevelWord, Names, Profile};
-use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
+use crate::args::observing::Format as FormatWord;
 use crate::failure::{Failure, Outcome};
-use crate::plan::filter;
+use crate::plan::{self, filter};
 use plumb_kernel::hook::Hooks;
 use plumb_kernel::probes::flows::Config;
-use plumb_kernel::ring::Wakeup;
 use plumb_records::column::Shown;
 use plumb_records::flow::{
     CICFLOWMETER, CICFLOWMETER_2017, CICFLOWMETER_2018, Level, NATIVE, NFSTREAM, Table,
@@ -111,11 +110,7 @@ pub fn resolve(arguments: &Arguments) -> Outcome<Asked> {
         sample: keeping.sample,
         table_size: arguments.table_size.unwrap_or(defaults.table_size),
         ring_size: arguments.reading.ring_size,
-        wakeup: match arguments.reading.wakeup {
-            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
-            Some(WakeupWord::Busy) => Wakeup::Busy,
-            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
-        },
+        wakeup: plan::wakeup(arguments.reading.wakeup, TIMER),
         hooks: Hooks::XDP,
         capture: arguments.read.is_some(),
         drop: false,

@@ -1,12 +1,12 @@
 //! What a run of our own programs is asked to do.
 
-use crate::args::observing::{Format as FormatWord, Wakeup as WakeupWord};
+use crate::args::observing::Format as FormatWord;
 use crate::args::xdp::{
     Action as ActionWord, By, Mode as ModeWord, Run as Arguments, Transport as TransportWord,
 };
 use crate::failure::{Failure, Outcome};
+use crate::plan;
 use plumb_kernel::probes::xdp::{Action, Config, Mode, Transport};
-use plumb_kernel::ring::Wakeup;
 use plumb_records::column::Shown;
 use plumb_records::xdp::{XdpAction, XdpPacket};
 use plumb_sinks::format::{Format, Layout};
@@ -55,11 +55,7 @@ pub fn resolve(arguments: &Arguments) -> Outcome<Asked> {
         events: telling.events.then_some(transport),
         print: telling.trace_printk,
         ring_size: telling.ring_size,
-        wakeup: match telling.wakeup {
-            None | Some(WakeupWord::Adaptive) => Wakeup::Adaptive,
-            Some(WakeupWord::Busy) => Wakeup::Busy,
-            Some(WakeupWord::Interval) => Wakeup::Interval(TIMER),
-        },
+        wakeup: plan::wakeup(telling.wakeup, TIMER),
     };
     let mode = match attaching.mode {
         ModeWord::Auto => None,
